@@ -1,0 +1,46 @@
+//! What Holdfast asks of an aggregate beyond cqrs-es.
+
+use uuid::Uuid;
+
+use crate::kernel::{Context, DomainError};
+
+/// An aggregate whose streams live in tenant logs.
+pub trait TenantAggregate:
+    cqrs_es::Aggregate<Services = Context, Command: Clone + Send + Sync + 'static, Error: DomainError> + 'static
+{
+    /// Goes up whenever the same events fold to another state, so that old snapshots are not used.
+    const FOLD_VERSION: u32;
+
+    /// False until the first event: the stream does not exist and commands other than the first answer *not found*.
+    fn exists(&self) -> bool;
+
+    /// The name of the current state, for answers.
+    fn status(&self) -> &'static str;
+
+    /// True when the command is decided on facts of the tenant's own stream (settings): such a decision is stored
+    /// only if nothing else was written to the tenant's log meanwhile.
+    fn depends_on_settings(_command: &Self::Command) -> bool {
+        false
+    }
+
+    /// Unique values across streams that the event takes or gives back.
+    fn claims(_event: &Self::Event) -> Vec<ClaimChange> {
+        Vec::new()
+    }
+
+    /// The refusal for a claim that another stream holds.
+    fn claim_taken(claim: &Claim, holder: Uuid) -> Self::Error;
+}
+
+/// A value that only one stream of the tenant may hold at a time (CNF-53).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Claim {
+    pub kind: &'static str,
+    pub value: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimChange {
+    Take(Claim),
+    GiveBack(Claim),
+}

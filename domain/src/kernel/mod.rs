@@ -1,0 +1,23 @@
+//! What every context shares, in reading order.
+
+mod aggregate;
+mod context;
+mod deadline;
+mod error;
+mod ids;
+mod money;
+mod personal;
+mod recorded;
+mod split;
+mod transitions;
+
+pub use aggregate::{Claim, ClaimChange, TenantAggregate};
+pub use context::{Actor, ActorKind, Context, Role, Roles};
+pub use deadline::DeadlineChange;
+pub use error::{DomainError, ErrorKind};
+pub use ids::*;
+pub use money::{Currency, MAX_MINOR, Money, MoneyError};
+pub use personal::{Personal, Sealed};
+pub use recorded::{Metadata, Origin, Recorded};
+pub use split::{round_half_up_bp, split_by_weights};
+pub use transitions::find_transition;

@@ -1,0 +1,11 @@
+//! The business of Holdfast: ids, money, aggregates and posting rules. Pure: no I/O, no clock, no randomness.
+//!
+//! One folder per bounded context; each has the same name in every other crate. Start at [`escrow`].
+
+pub mod bank_receipt;
+pub mod escrow;
+pub mod event;
+pub mod kernel;
+pub mod ledger;
+pub mod tenant;
+pub mod wallet;

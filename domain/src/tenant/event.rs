@@ -1,0 +1,38 @@
+//! What happened to a tenant.
+
+use serde::{Deserialize, Serialize};
+
+use crate::tenant::TenantSettings;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum TenantEvent {
+    Created { name: String, slug: String, settings: TenantSettings },
+    SettingsChanged { settings: TenantSettings },
+    Suspended { reason: String },
+    Activated,
+    ReactionRedriven { dead_letter_id: uuid::Uuid, reason: String },
+}
+
+impl TenantEvent {
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Created { .. } => "tenant.created",
+            Self::SettingsChanged { .. } => "tenant.settings_changed",
+            Self::Suspended { .. } => "tenant.suspended",
+            Self::Activated => "tenant.activated",
+            Self::ReactionRedriven { .. } => "tenant.reaction_redriven",
+        }
+    }
+}
+
+impl cqrs_es::DomainEvent for TenantEvent {
+    fn event_type(&self) -> String {
+        self.name().to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        "1".to_owned()
+    }
+}
