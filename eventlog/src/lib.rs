@@ -1,1 +1,33 @@
-//! Holdfast.
+//! The tenant logs: append-only, gapless, one per tenant; and how events leave them (relay, subscriptions).
+//!
+//! The rules behind every statement here: docs/ARCHITECTURE.md, "The log".
+
+mod append;
+mod error;
+mod load;
+mod read;
+mod types;
+
+pub mod db;
+pub mod nats;
+pub mod relay;
+pub mod subscription;
+
+pub use append::LockedTenant;
+pub use error::{AppendError, LogError};
+pub use types::{
+    Appended, Batch, HeadMove, LoadRequest, Loaded, NewClaim, NewEvent, NewReceipt, ReceiptKey, StoredEvent, StoredReceipt, StreamId, Unit, UnitOutcome,
+};
+
+/// The write database, as one role sees it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct EventLog {
+    pool: db::Pool,
+}
+
+impl EventLog {
+    #[must_use]
+    pub fn new(pool: db::Pool) -> Self {
+        Self { pool }
+    }
+}
