@@ -88,3 +88,27 @@ impl AnyEvent {
         }
     }
 }
+
+impl From<TenantEvent> for AnyEvent {
+    fn from(event: TenantEvent) -> Self {
+        Self::Tenant(event)
+    }
+}
+
+impl From<EscrowEvent> for AnyEvent {
+    fn from(event: EscrowEvent) -> Self {
+        Self::Escrow(Box::new(event))
+    }
+}
+
+impl From<WalletEvent> for AnyEvent {
+    fn from(event: WalletEvent) -> Self {
+        Self::Wallet(event)
+    }
+}
+
+impl From<BankReceiptEvent> for AnyEvent {
+    fn from(event: BankReceiptEvent) -> Self {
+        Self::BankReceipt(event)
+    }
+}

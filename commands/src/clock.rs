@@ -1,0 +1,48 @@
+//! The one place of the write side that asks what time it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, Utc};
+
+/// Above this offset between a process and the database no command is taken.
+const MAX_OFFSET_MS: i64 = 500;
+
+/// The process clock and how far it is from the database's.
+#[derive(Debug, Clone, Default)]
+pub struct Clock {
+    /// Database minus process, measured.
+    offset_ms: Arc<AtomicI64>,
+    /// Added to the process clock; tests use it to run a process early or late.
+    skew_ms: i64,
+}
+
+impl Clock {
+    /// A clock that is `skew_ms` off, for tests of what wrong clocks do.
+    #[must_use]
+    pub fn skewed(skew_ms: i64) -> Self {
+        Self { offset_ms: Arc::default(), skew_ms }
+    }
+
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the edge where time enters")]
+    pub fn now(&self) -> DateTime<Utc> {
+        Utc::now() + chrono::TimeDelta::milliseconds(self.skew_ms)
+    }
+
+    /// True when the process and the database disagree too much to decide anything by time.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.offset_ms.load(Ordering::Relaxed).abs() > MAX_OFFSET_MS
+    }
+
+    /// Records what the database said between `before` and `after`.
+    pub fn observe(&self, before: DateTime<Utc>, database: DateTime<Utc>, after: DateTime<Utc>) {
+        let middle = before + (after - before) / 2;
+        let offset = (database - middle).num_milliseconds();
+        // A slow round trip says little: its half is the error of the measurement.
+        let uncertainty = (after - before).num_milliseconds() / 2;
+        let offset = if offset.abs() <= uncertainty { 0 } else { offset };
+        self.offset_ms.store(offset, Ordering::Relaxed);
+    }
+}
