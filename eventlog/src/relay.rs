@@ -1,0 +1,1 @@
+//! The relay: a subscription whose effect is to publish (protocols 5).

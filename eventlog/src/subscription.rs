@@ -1,0 +1,100 @@
+//! Gap-free delivery of each tenant's events to consumers that keep their own checkpoints (protocols 6).
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use holdfast_domain::event::AnyEvent;
+use holdfast_domain::kernel::{Recorded, TenantId};
+use tokio_util::sync::CancellationToken;
+
+use crate::types::{StoredEvent, UnreadableEvent};
+use crate::{EventLog, nats};
+
+/// Takes every event of every tenant in position order and stores its checkpoint with its results.
+pub trait Consumer: Send + Sync + 'static {
+    fn name(&self) -> &str;
+
+    /// The position that each tenant has been consumed to; tenants that are missing stand at 0.
+    fn checkpoints(&self) -> BoxFuture<'_, Result<HashMap<TenantId, i64>, ConsumeError>>;
+
+    /// `events` stand at `after + 1`, `after + 2`, …: all or none of them take effect, and the checkpoint moves with them.
+    fn consume<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>>;
+
+    /// False: somebody else works for this tenant now (a lease). Only saves work.
+    fn owns(&self, _tenant_id: TenantId) -> bool {
+        true
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConsumeError {
+    /// The checkpoint was not at `after`: somebody else has moved it. The checkpoints are read again.
+    #[error("the checkpoint was moved by somebody else")]
+    Moved,
+    /// Tried again later, with growing pauses; the tenant's later events wait, other tenants do not.
+    #[error("the events could not be consumed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<sqlx::Error> for ConsumeError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(Box::new(error))
+    }
+}
+
+/// An event as all consumers of a process share it: received once, decoded once.
+#[derive(Debug)]
+pub struct FeedEvent {
+    stored: StoredEvent,
+    decoded: OnceLock<Result<Recorded<AnyEvent>, UnreadableEvent>>,
+}
+
+impl FeedEvent {
+    #[must_use]
+    pub fn new(stored: StoredEvent) -> Self {
+        Self { stored, decoded: OnceLock::new() }
+    }
+
+    /// # Errors
+    /// When this version of the program cannot read the event.
+    pub fn recorded(&self) -> Result<&Recorded<AnyEvent>, &UnreadableEvent> {
+        self.decoded.get_or_init(|| self.stored.decode()).as_ref()
+    }
+}
+
+impl Deref for FeedEvent {
+    type Target = StoredEvent;
+    fn deref(&self) -> &StoredEvent {
+        &self.stored
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct SubscriptionSettings {
+    /// How often checkpoints are compared with the heads.
+    pub sweep_every: Duration,
+    /// Most events in one call of `consume`.
+    pub batch: usize,
+    /// Most tenants that one consumer works on at the same time.
+    pub tenants_at_once: usize,
+}
+
+impl Default for SubscriptionSettings {
+    fn default() -> Self {
+        Self { sweep_every: Duration::from_secs(1), batch: 500, tenants_at_once: 4 }
+    }
+}
+
+/// Runs until `shutdown`. Failures are logged and tried again; they never end it.
+pub async fn run(
+    _log: EventLog,
+    _fast_path: Option<nats::Feed>,
+    _consumers: Vec<Arc<dyn Consumer>>,
+    _settings: SubscriptionSettings,
+    _shutdown: CancellationToken,
+) {
+    todo!()
+}
