@@ -4,10 +4,9 @@ use std::panic::AssertUnwindSafe;
 
 use chrono::{DateTime, Utc};
 use cqrs_es::event_sink::EventSink;
-use cqrs_es::{Aggregate, DomainEvent};
+use cqrs_es::DomainEvent;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::{
     Actor, Claim, ClaimChange, Context, CorrelationId, DomainError, EventId, Metadata, Origin, RequestId, TenantAggregate, event_id,
 };

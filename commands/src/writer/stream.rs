@@ -3,7 +3,6 @@
 use std::any::Any;
 
 use chrono::{DateTime, Utc};
-use cqrs_es::Aggregate;
 use holdfast_domain::kernel::{Metadata, TenantAggregate};
 use holdfast_eventlog::StoredEvent;
 
@@ -50,7 +49,7 @@ fn unreadable(stored: &StoredEvent, error: &serde_json::Error) -> Refusal {
 }
 
 /// A [`Stream`] whose aggregate type only its command knows.
-pub(crate) trait AnyStream: Send {
+pub(crate) trait AnyStream: Send + Sync {
     fn version(&self) -> i64;
     fn last_at(&self) -> DateTime<Utc>;
     fn bytes(&self) -> usize;

@@ -7,7 +7,7 @@ use crate::kernel::{Context, DomainError};
 
 /// An aggregate whose streams live in tenant logs.
 pub trait TenantAggregate:
-    cqrs_es::Aggregate<Services = Context, Command: Clone + Send + Sync + 'static, Event: Into<AnyEvent>, Error: DomainError> + 'static
+    cqrs_es::Aggregate<Services = Context, Command: Clone + Send + Sync + 'static, Event: Into<AnyEvent>, Error: DomainError + Send> + 'static
 {
     /// Goes up whenever the same events fold to another state, so that old snapshots are not used.
     const FOLD_VERSION: u32;

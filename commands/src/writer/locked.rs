@@ -1,0 +1,125 @@
+//! The last resort of a command that keeps losing: decided behind the tenant's locked head, where it cannot.
+
+use holdfast_domain::kernel::Claim;
+use holdfast_eventlog::{Batch, LoadRequest, LockedTenant, LogError, UnitOutcome};
+
+use crate::request::Refusal;
+use crate::writer::answer::Answer;
+use crate::writer::batch::{Outcome, Pending, Work, Writer, receipt_key, replay_for, tenant_state, tenant_stream};
+use crate::writer::order::Job;
+use crate::writer::stream::{AnyStream, Stream};
+
+impl Writer {
+    /// Decides one command alone. What it touches leaves the cache: the transaction's outcome is not tracked there.
+    pub(crate) async fn run_locked(&mut self, job: Job) {
+        let stream = job.stream;
+        self.cache.forget(&stream);
+        match self.log.lock(stream.tenant_id).await {
+            Ok(locked) => self.decide_locked(locked, job).await,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, tenant = %stream.tenant_id, "a tenant's head could not be locked");
+                job.answer(Err(Refusal::Busy { retry_after_s: 1 }));
+            }
+        }
+    }
+
+    async fn decide_locked(&self, mut locked: LockedTenant, job: Job) {
+        let work = match self.work_locked(&mut locked, job).await {
+            Ok(Some(work)) => work,
+            Ok(None) => return,
+            Err((error, job)) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "loading behind a locked head failed");
+                job.answer(Err(Refusal::Busy { retry_after_s: 1 }));
+                return;
+            }
+        };
+        let Some((pending, position)) = store(&mut locked, work).await else { return };
+        // An error of `commit` leaves the outcome open.
+        if let Err(error) = locked.commit().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the outcome of a commit is unknown");
+            pending.job.answer(Err(Refusal::OutcomeUnknown));
+            return;
+        }
+        pending.answer(position);
+    }
+
+    /// Loads and decides; `None` when the command was answered from its receipt.
+    async fn work_locked(&self, locked: &mut LockedTenant, job: Job) -> Result<Option<Work>, (LogError, Job)> {
+        let tenant_id = tenant_stream(job.stream.tenant_id);
+        let request = LoadRequest { streams: vec![tenant_id, job.stream], receipts: receipt_key(&job).into_iter().collect(), tenants: Vec::new() };
+        let mut loaded = match locked.load(&request).await {
+            Ok(loaded) => loaded,
+            Err(error) => return Err((error, job)),
+        };
+        if let Some(receipt) = receipt_key(&job).and_then(|key| loaded.receipts.get(&key)) {
+            let answer = replay_for(&job, receipt);
+            job.answer(answer);
+            return Ok(None);
+        }
+        let folded = Stream::folded(&loaded.streams.get(&tenant_id).cloned().unwrap_or_default())
+            .and_then(|tenant| Ok((tenant, job.order.fold(&loaded.streams.remove(&job.stream).unwrap_or_default())?)));
+        let (tenant, stream): (Stream<holdfast_domain::tenant::Tenant>, Box<dyn AnyStream>) = match folded {
+            Ok(folded) => folded,
+            Err(refusal) => {
+                job.answer(Err(refusal));
+                return Ok(None);
+            }
+        };
+        let tenant = tenant_state(&tenant);
+        let mut work = Work::new(job.stream, stream);
+        work.decide(job, tenant.as_deref(), &self.clock).await;
+        Ok(Some(work))
+    }
+}
+
+/// Appends inside the transaction. A claim of another stream is final here: its refusal is stored instead.
+async fn store(locked: &mut LockedTenant, mut work: Work) -> Option<(Pending, i64)> {
+    let unit = work.sealed_unit();
+    let known = [(unit.stream.tenant_id, locked.position())].into();
+    let appended = match locked.append(&Batch { units: vec![unit], known }).await {
+        Ok(appended) => appended,
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "an append behind a locked head failed");
+            work.pending.into_iter().for_each(|pending| pending.job.answer(Err(Refusal::Internal)));
+            return None;
+        }
+    };
+    let pending = work.pending.pop()?;
+    match appended.units.into_iter().next() {
+        Some(UnitOutcome::Stored { first_position }) => {
+            let position = if work.unit.events.is_empty() { first_position } else { first_position + pending.events_through - 1 };
+            Some((pending, position))
+        }
+        Some(UnitOutcome::ClaimTaken { kind, value, holder }) => {
+            let kind = work.unit.claims.iter().map(|claim| claim.kind).find(|known| **known == kind)?;
+            let rejection = pending.job.order.claim_taken(&Claim { kind, value }, holder);
+            let outcome = Outcome::Answered(Answer::Rejected(rejection));
+            store_refusal(locked, &work, Pending { outcome, events_through: 0, ..pending }).await
+        }
+        other => {
+            tracing::error!(?other, "a command behind a locked head met a conflict");
+            pending.job.answer(Err(Refusal::Internal));
+            None
+        }
+    }
+}
+
+async fn store_refusal(locked: &mut LockedTenant, work: &Work, pending: Pending) -> Option<(Pending, i64)> {
+    let mut unit = work.unit.clone();
+    unit.events.clear();
+    unit.claims.clear();
+    unit.gated = true;
+    if let (Some(receipt), Outcome::Answered(answer)) = (unit.receipts.first_mut(), &pending.outcome) {
+        receipt.answer = serde_json::to_string(answer).unwrap_or_default();
+        receipt.events_through = 0;
+    }
+    let known = [(unit.stream.tenant_id, locked.position())].into();
+    match locked.append(&Batch { units: vec![unit], known }).await {
+        Ok(_) => Some((pending, locked.position())),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a refusal could not be stored");
+            pending.job.answer(Err(Refusal::Internal));
+            None
+        }
+    }
+}
