@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::escrow::Landing;
+use crate::kernel::{BankReceiptId, EscrowId, HoldId};
 use crate::ledger::Side;
+use crate::wallet::{OwnerType, Place, WalletOwner};
 
 macro_rules! chart {
     ($($code:ident $text:literal $name:literal $kind:literal $side:ident $constrained:literal;)+) => {
@@ -75,4 +78,92 @@ pub struct Account {
     pub owner_id: Option<Uuid>,
     /// Distinguishes accounts of one owner: a hold, a pending item, the number of a leg. Empty when there is one only.
     pub detail: String,
+}
+
+/// The accounts by what they stand for: the only place that says how their dimensions are made.
+impl Account {
+    /// Of the whole tenant: bank, revenue, taxes.
+    #[must_use]
+    pub fn of_tenant(code: AccountCode) -> Self {
+        Self { code, owner_id: None, detail: String::new() }
+    }
+
+    fn of(code: AccountCode, owner_id: Uuid) -> Self {
+        Self { code, owner_id: Some(owner_id), detail: String::new() }
+    }
+
+    fn detailed(code: AccountCode, owner_id: Uuid, detail: impl ToString) -> Self {
+        Self { code, owner_id: Some(owner_id), detail: detail.to_string() }
+    }
+
+    /// `L299{event, leg}` (MNY-01).
+    #[must_use]
+    pub fn in_transit(landing: Landing) -> Self {
+        Self::detailed(AccountCode::L299, landing.event_id.0, landing.leg)
+    }
+
+    /// `L205{receipt}`: money whose owner is not known (MNY-12).
+    #[must_use]
+    pub fn unapplied(receipt_id: BankReceiptId) -> Self {
+        Self::of(AccountCode::L205, receipt_id.0)
+    }
+
+    /// `L210{escrow}`: what the escrow has open.
+    #[must_use]
+    pub fn escrow_open(escrow_id: EscrowId) -> Self {
+        Self::of(AccountCode::L210, escrow_id.0)
+    }
+
+    /// `L215{escrow}`: what is contested.
+    #[must_use]
+    pub fn escrow_contested(escrow_id: EscrowId) -> Self {
+        Self::of(AccountCode::L215, escrow_id.0)
+    }
+
+    /// `L200`, `L225` or `L240` of the owner.
+    #[must_use]
+    pub fn wallet_available(owner: WalletOwner) -> Self {
+        let code = match owner.owner_type {
+            OwnerType::User => AccountCode::L200,
+            OwnerType::Talent => AccountCode::L225,
+            OwnerType::Tenant => AccountCode::L240,
+        };
+        Self::of(code, owner.owner_id.0)
+    }
+
+    /// `L202`, `L226` or `L241` of owner and hold.
+    #[must_use]
+    pub fn wallet_hold(owner: WalletOwner, hold_id: HoldId) -> Self {
+        Self::detailed(held_code(owner.owner_type), owner.owner_id.0, hold_id)
+    }
+
+    /// The hold of the freeze, detail `freeze` (MNY-51).
+    #[must_use]
+    pub fn wallet_freeze(owner: WalletOwner) -> Self {
+        Self::detailed(held_code(owner.owner_type), owner.owner_id.0, "freeze")
+    }
+
+    /// `L220{owner, item}` (MNY-24).
+    #[must_use]
+    pub fn wallet_pending(owner: WalletOwner, item: u32) -> Self {
+        Self::detailed(AccountCode::L220, owner.owner_id.0, item)
+    }
+
+    /// The account of a place within the wallet.
+    #[must_use]
+    pub fn wallet_place(owner: WalletOwner, place: Place) -> Self {
+        match place {
+            Place::Available => Self::wallet_available(owner),
+            Place::Pending { item, .. } => Self::wallet_pending(owner, item),
+            Place::Freeze => Self::wallet_freeze(owner),
+        }
+    }
+}
+
+const fn held_code(owner_type: OwnerType) -> AccountCode {
+    match owner_type {
+        OwnerType::User => AccountCode::L202,
+        OwnerType::Talent => AccountCode::L226,
+        OwnerType::Tenant => AccountCode::L241,
+    }
 }

@@ -1,14 +1,129 @@
 //! State and how events change it.
 
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::kernel::{Claim, Context, TenantAggregate};
-use crate::wallet::{WalletCommand, WalletError, WalletEvent};
+use crate::escrow::Landing;
+use crate::kernel::{Claim, Context, Currency, HoldId, MAX_MINOR, Money, TenantAggregate};
+use crate::wallet::recent::Recent;
+use crate::wallet::{HoldPurpose, Place, WalletCommand, WalletError, WalletEvent, WalletFact, WalletOwner, WalletStatus};
 
+/// Sums are kept in minor units: unlike one [`Money`] they have no upper limit that a credit could meet.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Wallet {}
+#[serde(rename_all = "camelCase")]
+pub struct Wallet {
+    pub(super) status: WalletStatus,
+    pub(super) owner: Option<WalletOwner>,
+    version: i64,
+    /// Minor units that can be spent now. Never below zero (LED-68).
+    pub(super) available: i128,
+    /// Minor units that the freeze holds (MNY-51).
+    pub(super) frozen: i128,
+    pub(super) holds: BTreeMap<HoldId, Hold>,
+    pub(super) pending: BTreeMap<u32, PendingItem>,
+    pub(super) last_item: u32,
+    /// Money in transit that was booked here.
+    pub(super) landings: Recent<Landing>,
+    /// Holds that were captured, lifted or declined.
+    pub(super) ended_holds: Recent<HoldId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Hold {
+    pub(super) amount: Money,
+    pub(super) purpose: HoldPurpose,
+}
+
+/// Credited, not usable before `clears_at` (MNY-24).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PendingItem {
+    pub(super) amount: Money,
+    pub(super) clears_at: DateTime<Utc>,
+}
+
+/// All that the wallet has is `available + held + pending`; `frozen` is the part of `held` that the freeze holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Balances {
+    pub available: Money,
+    pub held: Money,
+    pub pending: Money,
+    pub frozen: Money,
+}
+
+impl Wallet {
+    /// None before the first event.
+    #[must_use]
+    pub fn owner(&self) -> Option<WalletOwner> {
+        self.owner
+    }
+
+    #[must_use]
+    pub fn wallet_status(&self) -> WalletStatus {
+        self.status
+    }
+
+    /// How many events it is made of.
+    #[must_use]
+    pub fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// None before the first event. A sum beyond [`MAX_MINOR`] is shown as that.
+    #[must_use]
+    pub fn balances(&self) -> Option<Balances> {
+        let currency = self.owner?.currency;
+        let holds: i128 = self.holds.values().map(|hold| hold.amount.minor()).sum();
+        let pending = self.pending.values().map(|item| item.amount.minor()).sum();
+        Some(Balances {
+            available: capped(self.available, currency),
+            held: capped(holds + self.frozen, currency),
+            pending: capped(pending, currency),
+            frozen: capped(self.frozen, currency),
+        })
+    }
+
+    /// What the hold holds; none when it is unknown or ended.
+    #[must_use]
+    pub fn held(&self, hold_id: HoldId) -> Option<Money> {
+        self.holds.get(&hold_id).map(|hold| hold.amount)
+    }
+
+    /// The open holds with what they hold.
+    pub fn holds(&self) -> impl Iterator<Item = (HoldId, Money)> {
+        self.holds.iter().map(|(hold_id, hold)| (*hold_id, hold.amount))
+    }
+
+    /// The items that have not cleared, by number.
+    pub fn pending_items(&self) -> impl Iterator<Item = (u32, Money, DateTime<Utc>)> {
+        self.pending.iter().map(|(item, pending)| (*item, pending.amount, pending.clears_at))
+    }
+
+    fn put(&mut self, amount: Money, place: Place) {
+        match place {
+            Place::Available => self.available += amount.minor(),
+            Place::Freeze => self.frozen += amount.minor(),
+            Place::Pending { item, clears_at } => {
+                self.last_item = item;
+                self.pending.insert(item, PendingItem { amount, clears_at });
+            }
+        }
+    }
+
+    fn end_hold(&mut self, hold_id: HoldId) {
+        self.holds.remove(&hold_id);
+        self.ended_holds.add(hold_id);
+    }
+}
+
+/// The largest amount that is not above `minor` and fits [`Money`].
+pub(super) fn capped(minor: i128, currency: Currency) -> Money {
+    Money::try_from_minor(minor.clamp(-MAX_MINOR, MAX_MINOR), currency).unwrap_or(Money::zero(currency))
+}
 
 impl cqrs_es::Aggregate for Wallet {
     const TYPE: &'static str = "wallet";
@@ -24,31 +139,61 @@ impl cqrs_es::Aggregate for Wallet {
         Ok(())
     }
 
-    fn apply(&mut self, _event: WalletEvent) {}
+    fn apply(&mut self, event: WalletEvent) {
+        self.version += 1;
+        self.owner = Some(event.owner);
+        match event.fact {
+            WalletFact::Opened => self.status = WalletStatus::Active,
+            WalletFact::Credited { amount, landing, to, .. } => {
+                self.landings.add(landing);
+                self.put(amount, to);
+            }
+            WalletFact::Cleared { item, amount, to } => {
+                self.pending.remove(&item);
+                self.put(amount, to);
+            }
+            WalletFact::Debited { amount, .. } => self.available -= amount.minor(),
+            WalletFact::HoldPlaced { hold_id, amount, purpose } => {
+                self.available -= amount.minor();
+                self.holds.insert(hold_id, Hold { amount, purpose });
+            }
+            WalletFact::HoldDeclined { hold_id, .. } => self.ended_holds.add(hold_id),
+            WalletFact::HoldCaptured { hold_id, released, to, .. } => {
+                self.end_hold(hold_id);
+                self.put(released, to);
+            }
+            WalletFact::HoldLifted { hold_id, amount, to } => {
+                self.end_hold(hold_id);
+                self.put(amount, to);
+            }
+            WalletFact::Frozen { amount, .. } => {
+                self.status = WalletStatus::Frozen;
+                self.available -= amount.minor();
+                self.frozen += amount.minor();
+            }
+            WalletFact::Unfrozen { amount, .. } => {
+                self.status = WalletStatus::Active;
+                self.frozen -= amount.minor();
+                self.available += amount.minor();
+            }
+            WalletFact::Closed => self.status = WalletStatus::Closed,
+        }
+    }
 }
 
 impl TenantAggregate for Wallet {
     const FOLD_VERSION: u32 = 1;
 
     fn exists(&self) -> bool {
-        false
+        self.owner.is_some()
     }
 
     fn status(&self) -> &'static str {
-        "unopened"
+        self.status.as_str()
     }
 
-    fn claim_taken(_claim: &Claim, _holder: Uuid) -> WalletError {
-        WalletError::NotFound
+    /// Wallets take no claims (their id is the unique thing), so this is not reached; the answer is right all the same.
+    fn claim_taken(claim: &Claim, _holder: Uuid) -> WalletError {
+        WalletError::ClaimTaken { kind: claim.kind }
     }
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WalletStatus {
-    #[default]
-    Unopened,
-    Active,
-    Frozen,
-    Closed,
 }
