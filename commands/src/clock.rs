@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 
 /// Above this offset between a process and the database no command is taken.
 const MAX_OFFSET_MS: i64 = 500;
@@ -27,7 +27,8 @@ impl Clock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the edge where time enters")]
     pub fn now(&self) -> DateTime<Utc> {
-        Utc::now() + chrono::TimeDelta::milliseconds(self.skew_ms)
+        // Whole microseconds: what Postgres keeps, so that an instant compares equal after a round trip.
+        (Utc::now() + chrono::TimeDelta::milliseconds(self.skew_ms)).trunc_subsecs(6)
     }
 
     /// True when the process and the database disagree too much to decide anything by time.

@@ -1,9 +1,16 @@
 //! The write side: writers, idempotency, reactions, deadlines. Nothing else appends events.
 
+mod bank_receipt;
 mod clock;
+mod deadline;
+mod escrow;
+pub mod personal;
+pub mod reaction;
 mod request;
+mod wallet;
 mod writer;
 
 pub use clock::Clock;
+pub use deadline::{DeadlineTracker, DeadlineWorker};
 pub use request::{Accepted, AcceptedEvent, IdempotencyKey, KeyOwner, Refusal, Rejection, Request};
 pub use writer::{WriterSettings, Writers};

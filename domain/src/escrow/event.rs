@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::escrow::{Artifact, DisputeKind, EscrowStatus, FundingFailure, FundingSource, RefundReason, Terms};
+use crate::escrow::{Artifact, DisputeKind, EscrowStatus, FundingFailure, FundingSource, Reference, RefundReason, Terms};
 use crate::escrow::{Hat, Outcome};
 use crate::kernel::{DeadlineChange, DisputeId, EventId, HoldId, Money, PartyId, Personal, WalletId};
 use crate::tenant::PenaltyBeneficiary;
@@ -68,11 +68,13 @@ pub enum EscrowFact {
     FundingRequested {
         attempt: u32,
         source: FundingSource,
+        payer_id: PartyId,
         wallet_id: WalletId,
         hold_id: HoldId,
         missing: Money,
     },
-    /// Back to created; every hold listed is given back.
+    /// Back to created; with money on hold from earlier attempts it stays funding_pending, and that money stays on hold
+    /// until the funding deadline (MNY-10). Every hold listed is given back.
     FundingFailed {
         attempt: u32,
         reason: FundingFailure,
@@ -158,6 +160,8 @@ pub enum EscrowFact {
     /// ESC-37: only while nothing was captured; every hold listed is given back.
     Cancelled {
         reason: String,
+        /// Free again for another escrow (MNY-05).
+        reference: Reference,
         returned: Vec<FundingPart>,
     },
     /// ESC-43, MNY-25: `contested` moves from open to contested.

@@ -1,0 +1,104 @@
+//! Keeps the deadlines table: what the last event of each stream said.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use holdfast_domain::kernel::TenantId;
+use holdfast_eventlog::db::Pool;
+use holdfast_eventlog::subscription::{ConsumeError, Consumer, FeedEvent};
+use uuid::Uuid;
+
+use crate::reaction::{lock_checkpoint, move_checkpoint, read_checkpoints};
+
+const SUBSCRIPTION: &str = "deadlines";
+
+/// The consumer behind the deadlines table.
+pub struct DeadlineTracker {
+    pool: Pool,
+}
+
+/// One row's key within the tenant.
+type Row = (&'static str, Uuid, String);
+
+impl DeadlineTracker {
+    /// `pool`: the role `reactor`.
+    #[must_use]
+    pub fn new(pool: Pool) -> Self {
+        Self { pool }
+    }
+
+    async fn consume_batch(&self, tenant_id: TenantId, after: i64, events: &[Arc<FeedEvent>]) -> Result<(), ConsumeError> {
+        let mut rows = BTreeMap::<Row, Option<DateTime<Utc>>>::new();
+        let mut last = after;
+        for event in events {
+            let recorded = event.recorded().map_err(|error| ConsumeError::Failed(error.to_string().into()))?;
+            for change in recorded.event.deadline_changes() {
+                rows.insert((recorded.origin.aggregate_type, recorded.origin.aggregate_id, change.key), change.at);
+            }
+            last = recorded.position;
+        }
+        let mut tx = self.pool.begin().await?;
+        lock_checkpoint(&mut tx, SUBSCRIPTION, tenant_id, after).await?;
+        let (set, closed): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, at)| at.is_some());
+        if !closed.is_empty() {
+            let (types, ids, keys) = columns(&closed);
+            sqlx::query(
+                "DELETE FROM deadlines d USING unnest($2::text[], $3::uuid[], $4::text[]) AS c(aggregate_type, aggregate_id, key)
+                 WHERE d.tenant_id = $1 AND d.aggregate_type = c.aggregate_type AND d.aggregate_id = c.aggregate_id AND d.key = c.key",
+            )
+            .bind(tenant_id.uuid())
+            .bind(types)
+            .bind(ids)
+            .bind(keys)
+            .execute(&mut *tx)
+            .await?;
+        }
+        if !set.is_empty() {
+            let (types, ids, keys) = columns(&set);
+            let at: Vec<_> = set.iter().map(|(_, at)| *at).collect();
+            sqlx::query(
+                "INSERT INTO deadlines AS d (tenant_id, aggregate_type, aggregate_id, key, due_at, position)
+                 SELECT $1, n.aggregate_type, n.aggregate_id, n.key, n.due_at, $6
+                 FROM unnest($2::text[], $3::uuid[], $4::text[], $5::timestamptz[]) AS n(aggregate_type, aggregate_id, key, due_at)
+                 ON CONFLICT (tenant_id, aggregate_type, aggregate_id, key)
+                 DO UPDATE SET due_at = excluded.due_at, position = excluded.position, claimed_until = NULL, attempts = 0
+                 WHERE d.due_at <> excluded.due_at",
+            )
+            .bind(tenant_id.uuid())
+            .bind(types)
+            .bind(ids)
+            .bind(keys)
+            .bind(at)
+            .bind(last)
+            .execute(&mut *tx)
+            .await?;
+        }
+        move_checkpoint(&mut tx, SUBSCRIPTION, tenant_id, last).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn columns(rows: &[(Row, Option<DateTime<Utc>>)]) -> (Vec<&'static str>, Vec<Uuid>, Vec<String>) {
+    let types = rows.iter().map(|((aggregate_type, _, _), _)| *aggregate_type).collect();
+    let ids = rows.iter().map(|((_, id, _), _)| *id).collect();
+    let keys = rows.iter().map(|((_, _, key), _)| key.clone()).collect();
+    (types, ids, keys)
+}
+
+impl Consumer for DeadlineTracker {
+    fn name(&self) -> &str {
+        SUBSCRIPTION
+    }
+
+    fn checkpoints(&self) -> BoxFuture<'_, Result<HashMap<TenantId, i64>, ConsumeError>> {
+        read_checkpoints(&self.pool, SUBSCRIPTION).boxed()
+    }
+
+    fn consume<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>> {
+        self.consume_batch(tenant_id, after, events).boxed()
+    }
+}

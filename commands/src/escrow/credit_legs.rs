@@ -1,0 +1,45 @@
+//! Money left an escrow → every wallet that it names is credited, once per leg (MNY-01, MNY-16, MNY-24, MNY-30).
+
+use holdfast_domain::escrow::{EscrowFact, Landing, Leg, LegParty};
+use holdfast_domain::event::AnyEvent;
+use holdfast_domain::kernel::{PartyId, Recorded};
+use holdfast_domain::wallet::{Credit, CreditPurpose, OwnerType, Wallet, WalletCommand, WalletOwner};
+
+use crate::escrow::escrow_fact;
+use crate::reaction::{Reaction, Step};
+
+pub(crate) const REACTION: Reaction =
+    Reaction { name: "credit_legs", on: &["escrow.released", "escrow.partially_released", "escrow.refunded", "escrow.penalty_taken"], steps };
+
+fn steps(event: &Recorded<AnyEvent>) -> Vec<Step> {
+    let Some((escrow_id, fact)) = escrow_fact(event) else { return Vec::new() };
+    let (legs, clears_at, purpose) = match fact {
+        EscrowFact::Released { legs, clears_at, .. } | EscrowFact::PartiallyReleased { legs, clears_at, .. } => {
+            (legs, Some(*clears_at), CreditPurpose::EscrowRelease { escrow_id })
+        }
+        EscrowFact::PenaltyTaken { legs, clears_at, .. } => (legs, Some(*clears_at), CreditPurpose::EscrowPenalty { escrow_id }),
+        EscrowFact::Refunded { legs, .. } => (legs, None, CreditPurpose::EscrowRefund { escrow_id }),
+        _ => return Vec::new(),
+    };
+    legs.iter()
+        .filter_map(|leg| {
+            let owner = owner(event, leg)?;
+            let landing = Landing { event_id: event.metadata.event_id, leg: leg.leg };
+            // Only a payee's money has to clear.
+            let clears_at = clears_at.filter(|_| owner.owner_type == OwnerType::Talent);
+            let credit = Credit { owner, amount: leg.amount, landing, purpose, clears_at, hold: None };
+            Some(Step::new::<Wallet>(format!("credit-{}", leg.leg), owner.wallet_id(event.origin.tenant_id).uuid(), WalletCommand::Credit(credit)))
+        })
+        .collect()
+}
+
+/// Whose wallet takes the leg; none for what was booked at once.
+fn owner(event: &Recorded<AnyEvent>, leg: &Leg) -> Option<WalletOwner> {
+    let currency = leg.amount.currency();
+    match leg.party {
+        LegParty::Payee(owner_id) => Some(WalletOwner { owner_type: OwnerType::Talent, owner_id, currency }),
+        LegParty::Payer(owner_id) => Some(WalletOwner { owner_type: OwnerType::User, owner_id, currency }),
+        LegParty::Tenant => Some(WalletOwner { owner_type: OwnerType::Tenant, owner_id: PartyId(event.origin.tenant_id.uuid()), currency }),
+        LegParty::Platform | LegParty::Tax | LegParty::Withholding => None,
+    }
+}

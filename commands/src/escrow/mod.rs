@@ -1,0 +1,20 @@
+//! What follows on the events of an escrow: one file per reaction, named after what it does.
+
+pub(crate) mod answer_funding;
+pub(crate) mod capture_funding;
+pub(crate) mod credit_legs;
+pub(crate) mod record_landing;
+pub(crate) mod request_wallet_hold;
+pub(crate) mod return_funding;
+
+use holdfast_domain::event::AnyEvent;
+use holdfast_domain::escrow::EscrowFact;
+use holdfast_domain::kernel::{EscrowId, Recorded};
+
+/// The escrow and what happened to it, when that is what the event is about.
+fn escrow_fact(event: &Recorded<AnyEvent>) -> Option<(EscrowId, &EscrowFact)> {
+    match &event.event {
+        AnyEvent::Escrow(escrow) => Some((EscrowId(event.origin.aggregate_id), &escrow.fact)),
+        AnyEvent::Tenant(_) | AnyEvent::Wallet(_) | AnyEvent::BankReceipt(_) => None,
+    }
+}

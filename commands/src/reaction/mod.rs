@@ -1,0 +1,30 @@
+//! Reactions: on which events, which commands. They run at least once and take effect exactly once, because every
+//! command carries a key made of the event, the step and the attempt that no request can name.
+//!
+//! A new reaction is a file in its context's folder and a line in [`all`].
+
+mod checkpoint;
+mod dead_letter;
+mod reactor;
+mod step;
+
+pub use dead_letter::{DeadLetter, dead_letters};
+pub use reactor::Reactor;
+pub use step::{Reaction, Step};
+
+pub(crate) use checkpoint::{lock_checkpoint, move_checkpoint, read_checkpoints};
+
+/// Every reaction of Holdfast.
+#[must_use]
+pub fn all() -> Vec<Reaction> {
+    vec![
+        crate::escrow::request_wallet_hold::REACTION,
+        crate::escrow::answer_funding::REACTION,
+        crate::escrow::capture_funding::REACTION,
+        crate::escrow::return_funding::REACTION,
+        crate::escrow::credit_legs::REACTION,
+        crate::escrow::record_landing::REACTION,
+        crate::bank_receipt::credit_payer::REACTION,
+        crate::wallet::credit_transfer::REACTION,
+    ]
+}

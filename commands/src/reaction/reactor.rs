@@ -1,0 +1,284 @@
+//! Runs the reactions: a subscription whose effect is commands.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use holdfast_domain::event::AnyEvent;
+use holdfast_domain::kernel::{CorrelationId, Recorded, TenantId};
+use holdfast_domain::tenant::TenantEvent;
+use holdfast_eventlog::EventLog;
+use holdfast_eventlog::db::{Pool, Tx};
+use holdfast_eventlog::subscription::{ConsumeError, Consumer, FeedEvent};
+use uuid::Uuid;
+
+use crate::reaction::dead_letter::{self, DeadLetter, Refused};
+use crate::reaction::step::CauseFacts;
+use crate::reaction::{Reaction, Step, lock_checkpoint, move_checkpoint, read_checkpoints};
+use crate::request::Refusal;
+use crate::writer::Writers;
+
+const SUBSCRIPTION: &str = "reactor";
+
+/// Chains of different requests that run side by side, per tenant.
+const CONCURRENT_CHAINS: usize = 64;
+
+/// Tries of one attempt while the failure is passing; then the whole batch waits and is tried again.
+const TRIES: u32 = 6;
+
+/// The consumer that runs every reaction.
+pub struct Reactor {
+    log: EventLog,
+    pool: Pool,
+    writers: Writers,
+    reactions: Vec<Reaction>,
+}
+
+/// One reaction's part in one event.
+struct Task<'a> {
+    reaction: Reaction,
+    event: &'a Recorded<AnyEvent>,
+    steps: Vec<Step>,
+}
+
+/// What has to be written with the checkpoint.
+#[derive(Default)]
+struct Results {
+    refused: Vec<Refused>,
+    parked: Vec<Parked>,
+}
+
+struct Parked {
+    reaction: &'static str,
+    correlation_id: CorrelationId,
+    position: i64,
+}
+
+impl Reactor {
+    /// `pool`: the role `reactor`; its commands go through `writers` like everybody's.
+    #[must_use]
+    pub fn new(log: EventLog, pool: Pool, writers: Writers) -> Self {
+        Self { log, pool, writers, reactions: crate::reaction::all() }
+    }
+
+    fn tasks<'a>(&self, event: &'a Recorded<AnyEvent>) -> Vec<Task<'a>> {
+        let name = event.event.name();
+        let answering = self.reactions.iter().filter(|reaction| reaction.on.contains(&name));
+        answering.map(|reaction| Task { reaction: *reaction, event, steps: (reaction.steps)(event) }).filter(|task| !task.steps.is_empty()).collect()
+    }
+
+    /// Works one chain's events in order. A refused step parks what the same reaction would do later in this chain.
+    async fn run_chain(&self, tasks: Vec<Task<'_>>, parked: &HashSet<(String, Uuid)>) -> Result<Results, ConsumeError> {
+        let mut results = Results::default();
+        let mut stopped: HashSet<&'static str> = HashSet::new();
+        for task in tasks {
+            let correlation_id = task.event.metadata.correlation_id;
+            let reaction = task.reaction.name;
+            if stopped.contains(reaction) || parked.contains(&(reaction.to_owned(), correlation_id.uuid())) {
+                results.parked.push(Parked { reaction, correlation_id, position: task.event.position });
+                continue;
+            }
+            let refused = self.run_task(&task).await?;
+            if !refused.is_empty() {
+                stopped.insert(reaction);
+                results.refused.extend(refused);
+            }
+        }
+        Ok(results)
+    }
+
+    /// Runs all steps: they belong to different parties, and one that is refused must not keep the others waiting.
+    async fn run_task(&self, task: &Task<'_>) -> Result<Vec<Refused>, ConsumeError> {
+        let mut refused = Vec::new();
+        for step in &task.steps {
+            if let Err(refusal) = self.run_step(&task.reaction, step, task.event, 1).await? {
+                refused.push(refused_step(&task.reaction, step, task.event, 1, refusal));
+            }
+        }
+        Ok(refused)
+    }
+
+    /// `Ok(Err(_))`: refused for good. `Err(_)`: not answered yet; the same attempt will be repeated.
+    async fn run_step(&self, reaction: &Reaction, step: &Step, event: &Recorded<AnyEvent>, attempt: i32) -> Result<Result<(), Refusal>, ConsumeError> {
+        let facts = CauseFacts::of(event);
+        let mut refusal = Refusal::Internal;
+        for tried in 0..TRIES {
+            refusal = match step.run(&self.writers, reaction, &facts, attempt).await {
+                Ok(_) => return Ok(Ok(())),
+                Err(refusal) if is_passing(&refusal) => refusal,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+            tokio::time::sleep(Duration::from_millis(20 << tried)).await;
+        }
+        if refusal == Refusal::Internal { Ok(Err(refusal)) } else { Err(ConsumeError::Failed(Box::new(refusal))) }
+    }
+
+    /// Another attempt at a refused step, asked for by an admin.
+    async fn redrive(&self, tenant_id: TenantId, id: Uuid) -> Result<(), ConsumeError> {
+        let Some(letter) = dead_letter::find(&self.pool, tenant_id, id).await? else { return Ok(()) };
+        let Some((reaction, event)) = self.cause(tenant_id, &letter).await? else { return Ok(()) };
+        let step = (reaction.steps)(&event).into_iter().find(|step| step.name == letter.step);
+        let attempt = letter.attempt + 1;
+        let refused = match step {
+            Some(step) => self.run_step(&reaction, &step, &event, attempt).await?.err().map(|refusal| refused_step(&reaction, &step, &event, attempt, refusal)),
+            // This version of the program has no such step any more: nothing is left to do.
+            None => None,
+        };
+        let mut tx = self.pool.begin().await?;
+        dead_letter::resolve(&mut tx, tenant_id, id).await?;
+        if let Some(refused) = &refused {
+            dead_letter::insert(&mut tx, tenant_id, refused).await?;
+        }
+        tx.commit().await?;
+        if refused.is_none() {
+            self.run_parked(tenant_id, &reaction, letter.correlation_id).await?;
+        }
+        Ok(())
+    }
+
+    /// What waited behind a step that has now been done, in order.
+    async fn run_parked(&self, tenant_id: TenantId, reaction: &Reaction, correlation_id: Uuid) -> Result<(), ConsumeError> {
+        let parked = "SELECT position FROM parked_events p WHERE tenant_id = $1 AND reaction = $2 AND correlation_id = $3
+                      AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.tenant_id = p.tenant_id AND d.reaction = p.reaction
+                                      AND d.correlation_id = p.correlation_id AND d.resolved_at IS NULL)
+                      ORDER BY position LIMIT 1";
+        loop {
+            let next: Option<i64> =
+                sqlx::query_scalar(parked).bind(tenant_id.uuid()).bind(reaction.name).bind(correlation_id).fetch_optional(&mut *self.pool.acquire().await?).await?;
+            let Some(position) = next else { return Ok(()) };
+            let refused = match self.event_at(tenant_id, position).await? {
+                Some(event) => self.run_task(&Task { reaction: *reaction, steps: (reaction.steps)(&event), event: &event }).await?,
+                None => Vec::new(),
+            };
+            let mut tx = self.pool.begin().await?;
+            for refused in &refused {
+                dead_letter::insert(&mut tx, tenant_id, refused).await?;
+            }
+            sqlx::query("DELETE FROM parked_events WHERE tenant_id = $1 AND reaction = $2 AND position = $3")
+                .bind(tenant_id.uuid())
+                .bind(reaction.name)
+                .bind(position)
+                .execute(&mut *tx)
+                .await?;
+            tx.commit().await?;
+        }
+    }
+
+    async fn cause(&self, tenant_id: TenantId, letter: &DeadLetter) -> Result<Option<(Reaction, Recorded<AnyEvent>)>, ConsumeError> {
+        let reaction = self.reactions.iter().find(|reaction| reaction.name == letter.reaction).copied();
+        let event = self.event_at(tenant_id, letter.event_position).await?;
+        Ok(reaction.zip(event))
+    }
+
+    async fn event_at(&self, tenant_id: TenantId, position: i64) -> Result<Option<Recorded<AnyEvent>>, ConsumeError> {
+        let stored = self.log.read(tenant_id, position - 1, 1).await.map_err(|error| ConsumeError::Failed(Box::new(error)))?;
+        let decoded = stored.first().map(|stored| stored.decode()).transpose();
+        decoded.map_err(|error| ConsumeError::Failed(Box::new(error)))
+    }
+
+    async fn parked_chains(&self, tenant_id: TenantId) -> Result<HashSet<(String, Uuid)>, ConsumeError> {
+        let sql = "SELECT reaction, correlation_id FROM dead_letters WHERE tenant_id = $1 AND resolved_at IS NULL
+                   UNION SELECT reaction, correlation_id FROM parked_events WHERE tenant_id = $1";
+        let rows: Vec<(String, Uuid)> = sqlx::query_as(sql).bind(tenant_id.uuid()).fetch_all(&mut *self.pool.acquire().await?).await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    async fn consume_batch(&self, tenant_id: TenantId, after: i64, events: &[Arc<FeedEvent>]) -> Result<(), ConsumeError> {
+        let mut chains = BTreeMap::<CorrelationId, Vec<Task<'_>>>::new();
+        let mut redrives = Vec::new();
+        let mut last = after;
+        for event in events {
+            // An unreadable event stops the reactor for this tenant: nothing may be skipped.
+            let recorded = event.recorded().map_err(|error| ConsumeError::Failed(error.to_string().into()))?;
+            if let AnyEvent::Tenant(TenantEvent::ReactionRedriven { dead_letter_id, .. }) = &recorded.event {
+                redrives.push(*dead_letter_id);
+            }
+            for task in self.tasks(recorded) {
+                chains.entry(recorded.metadata.correlation_id).or_default().push(task);
+            }
+            last = recorded.position;
+        }
+        let parked = if chains.is_empty() { HashSet::new() } else { self.parked_chains(tenant_id).await? };
+        let mut results = Results::default();
+        let mut running = futures::stream::iter(chains.into_values().map(|tasks| self.run_chain(tasks, &parked))).buffer_unordered(CONCURRENT_CHAINS);
+        let mut failure = None;
+        while let Some(done) = running.next().await {
+            match done {
+                Ok(done) => {
+                    results.refused.extend(done.refused);
+                    results.parked.extend(done.parked);
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        drop(running);
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        for id in redrives {
+            self.redrive(tenant_id, id).await?;
+        }
+        self.store(tenant_id, after, last, &results).await
+    }
+
+    async fn store(&self, tenant_id: TenantId, after: i64, last: i64, results: &Results) -> Result<(), ConsumeError> {
+        let mut tx: Tx = self.pool.begin().await?;
+        lock_checkpoint(&mut tx, SUBSCRIPTION, tenant_id, after).await?;
+        for refused in &results.refused {
+            dead_letter::insert(&mut tx, tenant_id, refused).await?;
+        }
+        for parked in &results.parked {
+            sqlx::query("INSERT INTO parked_events (tenant_id, reaction, correlation_id, position) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
+                .bind(tenant_id.uuid())
+                .bind(parked.reaction)
+                .bind(parked.correlation_id.uuid())
+                .bind(parked.position)
+                .execute(&mut *tx)
+                .await?;
+        }
+        move_checkpoint(&mut tx, SUBSCRIPTION, tenant_id, last).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+impl Consumer for Reactor {
+    fn name(&self) -> &str {
+        SUBSCRIPTION
+    }
+
+    fn checkpoints(&self) -> BoxFuture<'_, Result<HashMap<TenantId, i64>, ConsumeError>> {
+        read_checkpoints(&self.pool, SUBSCRIPTION).boxed()
+    }
+
+    fn consume<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>> {
+        self.consume_batch(tenant_id, after, events).boxed()
+    }
+}
+
+fn refused_step(reaction: &Reaction, step: &Step, event: &Recorded<AnyEvent>, attempt: i32, refusal: Refusal) -> Refused {
+    Refused {
+        reaction: reaction.name,
+        step: step.name.clone(),
+        event_position: event.position,
+        event_id: event.metadata.event_id,
+        correlation_id: event.metadata.correlation_id,
+        attempt,
+        refusal,
+    }
+}
+
+/// Worth the same attempt again. `Internal` may be passing too (a panic may depend on memory); it is tried a few times.
+fn is_passing(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Busy { .. } | Refusal::OutcomeUnknown | Refusal::KeyInFlight | Refusal::Internal => true,
+        Refusal::Rejected { .. }
+        | Refusal::TenantUnknown
+        | Refusal::TenantSuspended
+        | Refusal::VersionMismatch { .. }
+        | Refusal::KeyReused { .. }
+        | Refusal::TooManyHops => false,
+    }
+}
