@@ -12,6 +12,7 @@ pub use dead_letter::{DeadLetter, dead_letters};
 pub use reactor::Reactor;
 pub use step::{Reaction, Step};
 
+pub(crate) use step::system_actor;
 pub(crate) use checkpoint::{lock_checkpoint, move_checkpoint, read_checkpoints};
 
 /// Every reaction of Holdfast.

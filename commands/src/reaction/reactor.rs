@@ -202,7 +202,8 @@ impl Reactor {
         }
         let parked = if chains.is_empty() { HashSet::new() } else { self.parked_chains(tenant_id).await? };
         let mut results = Results::default();
-        let mut running = futures::stream::iter(chains.into_values().map(|tasks| self.run_chain(tasks, &parked))).buffer_unordered(CONCURRENT_CHAINS);
+        let chains: Vec<BoxFuture<'_, _>> = chains.into_values().map(|tasks| self.run_chain(tasks, &parked).boxed()).collect();
+        let mut running = futures::stream::iter(chains).buffer_unordered(CONCURRENT_CHAINS);
         let mut failure = None;
         while let Some(done) = running.next().await {
             match done {

@@ -1,0 +1,273 @@
+//! Writers against a real Postgres: what must hold when several of them work on one tenant (docs/ARCHITECTURE.md,
+//! "A writer's batch"). Each `World` is a database of its own; each `process()` has its own cache.
+
+mod common;
+
+use common::*;
+use futures::future::join_all;
+use holdfast_commands::{Clock, IdempotencyKey, KeyOwner, Refusal, Request};
+use holdfast_domain::kernel::*;
+use holdfast_domain::wallet::{OwnerType, Wallet, WalletCommand, WalletError, WalletEvent, WalletOwner};
+use uuid::Uuid;
+
+fn transfer(amount: Money, from: &WalletOwner, tenant_id: TenantId) -> WalletCommand {
+    let to = WalletOwner { owner_type: OwnerType::User, owner_id: PartyId(Uuid::from_u128(0xbeef)), ..*from };
+    WalletCommand::Transfer { amount, to_wallet_id: to.wallet_id(tenant_id), to, reason: "test".to_owned() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spend_is_accepted_at_once_after_another_process_has_credited() {
+    // Protocol test 1: B has cached the empty wallet, A credits it, B accepts.
+    let world = World::new().await;
+    let (a, b) = (world.process().await, world.process().await);
+    let payer = owner(OwnerType::User, PartyId(Uuid::new_v4()));
+    let wallet = payer.wallet_id(world.tenant_id).uuid();
+    world.send::<Wallet>(&b, wallet, WalletCommand::Open(payer), staff(), None).await.unwrap();
+    let refused = world.send::<Wallet>(&b, wallet, transfer(eur("10.00"), &payer, world.tenant_id), staff(), None).await;
+    assert!(matches!(refused, Err(Refusal::Rejected { ref rejection, .. }) if rejection.code == "INSUFFICIENT_FUNDS"), "{refused:?}");
+    world.fill(&a, payer.owner_id, eur("10.00")).await;
+    world.send::<Wallet>(&b, wallet, transfer(eur("10.00"), &payer, world.tenant_id), staff(), None).await.unwrap();
+    world.assert_gapless().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spend_is_refused_after_another_process_has_spent() {
+    // Protocol test 1, the reverse: B has cached the full wallet, A empties it, B refuses.
+    let world = World::new().await;
+    let (a, b) = (world.process().await, world.process().await);
+    let payer = owner(OwnerType::User, PartyId(Uuid::new_v4()));
+    let wallet = payer.wallet_id(world.tenant_id).uuid();
+    world.fill(&b, payer.owner_id, eur("10.00")).await;
+    world.send::<Wallet>(&a, wallet, transfer(eur("8.00"), &payer, world.tenant_id), staff(), None).await.unwrap();
+    let refused = world.send::<Wallet>(&b, wallet, transfer(eur("8.00"), &payer, world.tenant_id), staff(), None).await;
+    assert!(matches!(refused, Err(Refusal::Rejected { ref rejection, .. }) if rejection.code == "INSUFFICIENT_FUNDS"), "{refused:?}");
+    world.send::<Wallet>(&b, wallet, transfer(eur("2.00"), &payer, world.tenant_id), staff(), None).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_four_spenders_over_three_processes_never_overspend() {
+    // Invariant 1, LED-68.
+    let world = World::new().await;
+    let processes = [world.process().await, world.process().await, world.process().await];
+    let payer = owner(OwnerType::User, PartyId(Uuid::new_v4()));
+    let wallet = payer.wallet_id(world.tenant_id).uuid();
+    world.fill(&processes[0], payer.owner_id, eur("100.00")).await;
+    let spends = (0..64_usize).map(|n| {
+        let writers = &processes[n % 3];
+        let command = transfer(eur("7.00"), &payer, world.tenant_id);
+        world.send::<Wallet>(writers, wallet, command, staff(), key(&staff(), &format!("spend-{n}")))
+    });
+    let accepted = join_all(spends).await.into_iter().filter(Result::is_ok).count();
+    assert_eq!(accepted, 14);
+    assert_eq!(world.count("wallet.debited").await, 14);
+    world.assert_gapless().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_key_is_answered_from_its_receipt() {
+    // NFR-15; money-rules "idempotency contract".
+    let world = World::new().await;
+    let (a, b) = (world.process().await, world.process().await);
+    let payer = owner(OwnerType::User, PartyId(Uuid::new_v4()));
+    let wallet = payer.wallet_id(world.tenant_id).uuid();
+    world.fill(&a, payer.owner_id, eur("10.00")).await;
+    let spend = |writers: &holdfast_commands::Writers, amount: &str, hash: &[u8]| {
+        let key = IdempotencyKey { owner: KeyOwner::Actor(staff().id), key: "k".to_owned(), request_hash: hash.to_vec() };
+        let request = world.request::<Wallet>(wallet, transfer(eur(amount), &payer, world.tenant_id), staff(), Some(key));
+        let writers = writers.clone();
+        async move { writers.execute(request).await }
+    };
+    let first = spend(&a, "4.00", b"one").await.unwrap();
+    assert!(!first.replayed);
+    for writers in [&a, &b] {
+        let again = spend(writers, "4.00", b"one").await.unwrap();
+        assert!(again.replayed);
+        assert_eq!((again.position, again.version, &again.events), (first.position, first.version, &first.events));
+        assert!(matches!(spend(writers, "5.00", b"two").await, Err(Refusal::KeyReused { .. })));
+    }
+    assert_eq!(world.count("wallet.debited").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rejection_is_final_for_its_key() {
+    let world = World::new().await;
+    let writers = world.process().await;
+    let payer = owner(OwnerType::User, PartyId(Uuid::new_v4()));
+    let wallet = payer.wallet_id(world.tenant_id).uuid();
+    world.fill(&writers, payer.owner_id, eur("1.00")).await;
+    let spend = || world.send::<Wallet>(&writers, wallet, transfer(eur("5.00"), &payer, world.tenant_id), staff(), key(&staff(), "late"));
+    assert!(matches!(spend().await, Err(Refusal::Rejected { replayed: false, .. })));
+    world.fill(&writers, payer.owner_id, eur("100.00")).await;
+    assert!(matches!(spend().await, Err(Refusal::Rejected { replayed: true, .. })));
+    assert_eq!(world.count("wallet.debited").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_key_at_two_processes_at_once_takes_effect_once() {
+    let world = World::new().await;
+    let (a, b) = (world.process().await, world.process().await);
+    let payer = owner(OwnerType::User, PartyId(Uuid::new_v4()));
+    let wallet = payer.wallet_id(world.tenant_id).uuid();
+    world.fill(&a, payer.owner_id, eur("1000.00")).await;
+    for round in 0..50 {
+        let key = key(&staff(), &format!("round-{round}"));
+        let send = |writers| world.send::<Wallet>(writers, wallet, transfer(eur("1.00"), &payer, world.tenant_id), staff(), key.clone());
+        let (one, two) = tokio::join!(send(&a), send(&b));
+        let (one, two) = (one.unwrap(), two.unwrap());
+        assert_eq!(one.position, two.position);
+        assert_ne!(one.replayed, two.replayed);
+    }
+    assert_eq!(world.count("wallet.debited").await, 50);
+    world.assert_gapless().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn if_match_is_compared_with_the_stored_version() {
+    // NFR-08: 412.
+    let world = World::new().await;
+    let (a, b) = (world.process().await, world.process().await);
+    let payer = owner(OwnerType::User, PartyId(Uuid::new_v4()));
+    let wallet = payer.wallet_id(world.tenant_id).uuid();
+    world.fill(&a, payer.owner_id, eur("10.00")).await;
+    let seen = world.send::<Wallet>(&b, wallet, transfer(eur("1.00"), &payer, world.tenant_id), staff(), None).await.unwrap().version;
+    let at = |writers: &holdfast_commands::Writers, version| {
+        let request = Request { if_match: Some(version), ..world.request::<Wallet>(wallet, transfer(eur("1.00"), &payer, world.tenant_id), staff(), None) };
+        let writers = writers.clone();
+        async move { writers.execute(request).await }
+    };
+    at(&a, seen).await.unwrap();
+    // B has cached the version that it saw; the head tells it that it is stale.
+    assert_eq!(at(&b, seen).await, Err(Refusal::VersionMismatch { expected: seen, actual: seen + 1 }));
+    at(&b, seen + 1).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_tenant_leaves_no_trace() {
+    let world = World::new().await;
+    let writers = world.process().await;
+    let payer = owner(OwnerType::User, PartyId(Uuid::new_v4()));
+    let tenant_id = TenantId(Uuid::new_v4());
+    let request = Request { tenant_id, ..world.request::<Wallet>(Uuid::new_v4(), WalletCommand::Open(payer), staff(), None) };
+    assert_eq!(writers.execute(request).await, Err(Refusal::TenantUnknown));
+    assert!(!world.log().await.heads().await.unwrap().contains_key(&tenant_id));
+}
+
+/// Writes an event, then fails: what a careless handler would do.
+#[derive(Debug, Default, Clone, serde::Serialize, serde::Deserialize)]
+struct Careless {
+    applied: u32,
+}
+
+impl cqrs_es::Aggregate for Careless {
+    const TYPE: &'static str = "wallet";
+    type Command = bool;
+    type Event = WalletEvent;
+    type Error = WalletError;
+    type Services = Context;
+
+    async fn handle(&mut self, fail: bool, context: &Context, sink: &cqrs_es::event_sink::EventSink<Self>) -> Result<(), WalletError> {
+        let owner = owner(OwnerType::User, context.actor.id);
+        let name = if self.applied == 0 { "first" } else { "later" };
+        let fact = holdfast_domain::wallet::WalletFact::Unfrozen { amount: Money::zero(owner.currency), reason: format!("{name}-{}", self.applied) };
+        sink.write(WalletEvent { owner, at: context.now, fact }, self).await;
+        if fail { Err(WalletError::NotFound) } else { Ok(()) }
+    }
+
+    fn apply(&mut self, _: WalletEvent) {
+        self.applied += 1;
+    }
+}
+
+impl TenantAggregate for Careless {
+    const FOLD_VERSION: u32 = 1;
+    fn exists(&self) -> bool {
+        true
+    }
+    fn status(&self) -> &'static str {
+        "careless"
+    }
+    fn claim_taken(_: &Claim, _: Uuid) -> WalletError {
+        WalletError::NotFound
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_that_writes_and_then_fails_leaves_clean_state() {
+    // Protocol test 9.
+    let world = World::new().await;
+    let writers = world.process().await;
+    let id = Uuid::new_v4();
+    let send = |fail| world.send::<Careless>(&writers, id, fail, staff(), None);
+    send(false).await.unwrap();
+    assert!(send(true).await.is_err());
+    send(false).await.unwrap();
+    // Also when they share a batch.
+    let together = join_all([send(true), send(false), send(true), send(false)]).await;
+    assert_eq!(together.iter().filter(|answer| answer.is_ok()).count(), 2);
+    let names: Vec<String> = world.stream_events("wallet", id).await.iter().map(|event| event.payload.clone()).collect();
+    assert_eq!(names.len(), 4);
+    for (n, payload) in names.iter().enumerate() {
+        let expected = if n == 0 { "first-0".to_owned() } else { format!("later-{n}") };
+        assert!(payload.contains(&expected), "event {n} was decided on another state: {payload}");
+    }
+    world.assert_gapless().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_whose_clock_is_far_off_takes_no_command() {
+    let world = World::new().await;
+    let clock = Clock::default();
+    let writers = world.process_with(clock.clone()).await;
+    let now = chrono::Utc::now();
+    clock.observe(now, now + chrono::TimeDelta::milliseconds(800), now);
+    let payer = owner(OwnerType::User, PartyId(Uuid::new_v4()));
+    let answer = world.send::<Wallet>(&writers, Uuid::new_v4(), WalletCommand::Open(payer), staff(), None).await;
+    assert!(matches!(answer, Err(Refusal::Busy { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_killed_around_the_commit_runs_no_command_twice() {
+    // Protocol test 10: long form with HOLDFAST_KILLS=1000.
+    let kills: usize = std::env::var("HOLDFAST_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
+    let world = World::new().await;
+    let writers = world.process().await;
+    let payer = owner(OwnerType::User, PartyId(Uuid::new_v4()));
+    let wallet = payer.wallet_id(world.tenant_id).uuid();
+    world.fill(&writers, payer.owner_id, eur("100000.00")).await;
+    let admin = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect_with(world.admin.clone()).await.unwrap();
+    let killer = tokio::spawn(async move {
+        let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'holdfast_writer' AND datname = current_database()";
+        loop {
+            let _: i64 = sqlx::query_scalar(sql).fetch_one(&admin).await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_micros(2_500)).await;
+        }
+    });
+    let mut unknown = 0;
+    for n in 0..kills {
+        let keyed = n % 2 == 0;
+        let key = if keyed { key(&staff(), &format!("kill-{n}")) } else { None };
+        loop {
+            let command = transfer(eur("1.00"), &payer, world.tenant_id);
+            match world.send::<Wallet>(&writers, wallet, command, staff(), key.clone()).await {
+                Ok(_) => break,
+                Err(Refusal::OutcomeUnknown) => {
+                    unknown += 1;
+                    // Without a key nobody can know: a caller that repeats does so at its own risk.
+                    if !keyed {
+                        break;
+                    }
+                }
+                Err(Refusal::Busy { .. } | Refusal::Internal) => {}
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    }
+    killer.abort();
+    let debited = world.count("wallet.debited").await;
+    println!("{kills} commands, {unknown} unknown outcomes, {debited} debits");
+    let receipts: Vec<_> = world.stream_events("wallet", wallet).await;
+    let keyed = kills.div_ceil(2);
+    assert!(debited >= keyed && debited <= kills, "{debited} of {kills}: a keyed command is stored exactly once, the others at most once");
+    assert_eq!(receipts.iter().filter(|event| event.event_type == "wallet.debited").count(), debited);
+    world.assert_gapless().await;
+}
