@@ -1,0 +1,37 @@
+# Everything starts from a machine with Rust and nothing else; see README.md.
+SHELL := /bin/bash
+HOLDFAST := target/debug/holdfast
+ARGS ?=
+
+.PHONY: help setup build demo test run lint verify doctor clean-state
+
+help: ## Show this list.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: ## Install what is missing: Postgres, nats-server, a C compiler.
+	@scripts/setup
+
+build: setup ## Build the binary.
+	cargo build --locked --bin holdfast
+
+demo: build ## Drive the running system like real clients, account for every unit, verify. ARGS="--scale 2 --json"
+	@$(HOLDFAST) demo $(ARGS)
+
+run: build ## Leave the embedded system serving, with tokens and curl lines to try.
+	@$(HOLDFAST) dev $(ARGS)
+
+test: setup ## Run all tests. ARGS="name_of_a_test"
+	@scripts/with-test-servers cargo test --locked --workspace $(ARGS)
+
+lint: ## Formatting and clippy with the project's lints.
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+verify: build ## Check every invariant on the embedded databases.
+	@$(HOLDFAST) verify $(ARGS)
+
+doctor: build ## Show every setting that protects data.
+	@$(HOLDFAST) doctor $(ARGS)
+
+clean-state: ## Delete what the embedded servers have stored. There is no way back.
+	rm -rf .holdfast
