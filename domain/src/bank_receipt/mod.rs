@@ -10,3 +10,6 @@ pub use aggregate::{BankReceipt, BankReceiptStatus};
 pub use command::BankReceiptCommand;
 pub use error::BankReceiptError;
 pub use event::{BankReceiptEvent, bank_receipt_id};
+
+#[cfg(test)]
+mod tests;

@@ -8,3 +8,6 @@ mod post;
 pub use account::{Account, AccountCode};
 pub use entry::{JournalEntry, JournalLine, Side, UnbalancedEntry};
 pub use post::post;
+
+#[cfg(test)]
+mod tests;

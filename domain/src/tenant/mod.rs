@@ -12,3 +12,6 @@ pub use command::TenantCommand;
 pub use error::TenantError;
 pub use event::TenantEvent;
 pub use settings::{ApprovalMode, EscrowSettings, Hours, PenaltyBeneficiary, PenaltyRule, SplitPolicy, TaxPolicy, TenantSettings};
+
+#[cfg(test)]
+mod tests;

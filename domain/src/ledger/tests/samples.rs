@@ -1,0 +1,229 @@
+//! One event of each kind that the program stores, made by hand.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::bank_receipt::BankReceiptEvent;
+use crate::escrow::{
+    Deadlines, DecisionKind, DisputeKind, EscrowEvent, EscrowFact, EscrowStatus, FundingFailure, FundingPart, FundingSource, Hat, Landing,
+    Leg, LegParty, MoneySource, Outcome, Reference, ReleaseMode,
+};
+use crate::event::AnyEvent;
+use crate::kernel::{ContractId, DisputeId, EscrowId, EventId, HoldId, Money, Origin, PartyId, TenantId, WalletId};
+use crate::tenant::{PenaltyBeneficiary, TenantEvent};
+use crate::wallet::{CreditPurpose, DebitPurpose, HoldPurpose, OwnerType, Place, WalletEvent, WalletFact, WalletOwner};
+
+pub(super) const TENANT: TenantId = TenantId(Uuid::from_u128(1));
+/// The stream of every sample: an escrow, a wallet or a receipt, as the event says.
+pub(super) const STREAM: Uuid = Uuid::from_u128(2);
+pub(super) const PAYER: PartyId = PartyId(Uuid::from_u128(3));
+pub(super) const PAYEE: PartyId = PartyId(Uuid::from_u128(4));
+pub(super) const HOLD: HoldId = HoldId(Uuid::from_u128(5));
+pub(super) const GIVEN: Landing = Landing { event_id: EventId(Uuid::from_u128(6)), leg: 3 };
+const DISPUTE: DisputeId = DisputeId(Uuid::from_u128(7));
+
+pub(super) fn at() -> DateTime<Utc> {
+    "2026-03-01T12:00:00Z".parse().unwrap()
+}
+
+pub(super) fn eur(amount: &str) -> Money {
+    Money::try_new(amount.parse().unwrap(), "EUR".parse().unwrap()).unwrap()
+}
+
+pub(super) fn owner(owner_type: OwnerType) -> WalletOwner {
+    let owner_id = match owner_type {
+        OwnerType::User => PAYER,
+        OwnerType::Talent => PAYEE,
+        OwnerType::Tenant => PartyId(TENANT.0),
+    };
+    WalletOwner { owner_type, owner_id, currency: "EUR".parse().unwrap() }
+}
+
+pub(super) fn origin(event: &AnyEvent) -> Origin {
+    let aggregate_type = match event {
+        AnyEvent::Tenant(_) => "tenant",
+        AnyEvent::Escrow(_) => "escrow",
+        AnyEvent::Wallet(_) => "wallet",
+        AnyEvent::BankReceipt(_) => "bank_receipt",
+    };
+    Origin { tenant_id: TENANT, aggregate_type, aggregate_id: STREAM, sequence: 9 }
+}
+
+pub(super) fn escrow(fact: EscrowFact) -> AnyEvent {
+    let status = EscrowStatus::Releasable;
+    AnyEvent::Escrow(Box::new(EscrowEvent { from: status, to: status, deadlines: Deadlines::default(), at: at(), fact }))
+}
+
+pub(super) fn wallet(owner_type: OwnerType, fact: WalletFact) -> AnyEvent {
+    AnyEvent::Wallet(WalletEvent { owner: owner(owner_type), at: at(), fact })
+}
+
+pub(super) fn receipt(amount: &str, payer_id: Option<PartyId>) -> AnyEvent {
+    let bank_reference = "REF-1".to_owned();
+    AnyEvent::BankReceipt(BankReceiptEvent::Recorded {
+        bank_reference,
+        amount: eur(amount),
+        received_at: at(),
+        payer_id,
+        escrow_id: None,
+        remitter: None,
+    })
+}
+
+pub(super) fn assigned(amount: &str) -> AnyEvent {
+    AnyEvent::BankReceipt(BankReceiptEvent::Assigned { amount: eur(amount), payer_id: PAYER, escrow_id: None })
+}
+
+/// A leg for a wallet when `party` has one.
+pub(super) fn leg(leg: u16, party: LegParty, amount: &str) -> Leg {
+    let taker = match party {
+        LegParty::Payee(_) => Some(OwnerType::Talent),
+        LegParty::Tenant => Some(OwnerType::Tenant),
+        LegParty::Payer(_) => Some(OwnerType::User),
+        LegParty::Platform | LegParty::Tax | LegParty::Withholding => None,
+    };
+    Leg { leg, party, wallet_id: taker.map(|taker| owner(taker).wallet_id(TENANT)), amount: eur(amount) }
+}
+
+pub(super) fn part(leg: u16, held: &str, captured: &str) -> FundingPart {
+    FundingPart { leg, attempt: 1, wallet_id: WalletId(Uuid::from_u128(8)), hold_id: HOLD, held: eur(held), captured: eur(captured) }
+}
+
+pub(super) fn funded(amount: &str, parts: Vec<FundingPart>) -> AnyEvent {
+    escrow(EscrowFact::Funded { amount: eur(amount), parts })
+}
+
+pub(super) fn released(source: MoneySource, amount: &str, legs: Vec<Leg>) -> AnyEvent {
+    escrow(EscrowFact::Released { source, amount: eur(amount), mode: ReleaseMode::Deadline, legs, clears_at: at() })
+}
+
+pub(super) fn partially_released(amount: &str, legs: Vec<Leg>) -> AnyEvent {
+    escrow(EscrowFact::PartiallyReleased { amount: eur(amount), mode: ReleaseMode::Platform, legs, clears_at: at() })
+}
+
+pub(super) fn refunded(source: MoneySource, amount: &str) -> AnyEvent {
+    let legs = vec![leg(0, LegParty::Payer(PAYER), amount)];
+    escrow(EscrowFact::Refunded { source, amount: eur(amount), reason: None, legs })
+}
+
+pub(super) fn penalty(amount: &str, party: LegParty) -> AnyEvent {
+    let beneficiary = match party {
+        LegParty::Payer(_) => PenaltyBeneficiary::Payer,
+        LegParty::Payee(_) => PenaltyBeneficiary::Payee,
+        LegParty::Tenant => PenaltyBeneficiary::Tenant,
+        LegParty::Platform | LegParty::Tax | LegParty::Withholding => PenaltyBeneficiary::Platform,
+    };
+    escrow(EscrowFact::PenaltyTaken { amount: eur(amount), beneficiary, legs: vec![leg(0, party, amount)], clears_at: at() })
+}
+
+pub(super) fn disputed(amount: &str) -> AnyEvent {
+    escrow(EscrowFact::Disputed {
+        dispute_id: DISPUTE,
+        case_no: 1,
+        contested: eur(amount),
+        kind: DisputeKind::Other,
+        raised_by: PAYER,
+        raised_as: Hat::Payer,
+        reason: None,
+    })
+}
+
+pub(super) fn widened(amount: &str) -> AnyEvent {
+    escrow(EscrowFact::DisputeWidened { dispute_id: DISPUTE, amount: eur(amount) })
+}
+
+pub(super) fn redo(returned: &str) -> AnyEvent {
+    escrow(EscrowFact::RedoOrdered { dispute_id: DISPUTE, round: 2, returned: eur(returned), rationale: None })
+}
+
+pub(super) fn dismissed(returned: &str) -> AnyEvent {
+    escrow(EscrowFact::DisputeDismissed { dispute_id: DISPUTE, returned: eur(returned), withdrawn: false, rationale: None })
+}
+
+pub(super) fn credited(amount: &str, to: Place) -> WalletFact {
+    let purpose = CreditPurpose::EscrowRelease { escrow_id: EscrowId(STREAM) };
+    WalletFact::Credited { amount: eur(amount), landing: GIVEN, to, purpose }
+}
+
+pub(super) fn pending() -> Place {
+    Place::Pending { item: 1, clears_at: at() }
+}
+
+pub(super) fn debited(amount: &str) -> WalletFact {
+    let to = owner(OwnerType::Talent);
+    let purpose = DebitPurpose::Transfer { to_wallet_id: to.wallet_id(TENANT), to, reason: "correction".to_owned() };
+    WalletFact::Debited { amount: eur(amount), purpose }
+}
+
+pub(super) fn funding() -> HoldPurpose {
+    HoldPurpose::EscrowFunding { escrow_id: EscrowId(STREAM), attempt: 1 }
+}
+
+pub(super) fn hold_placed(amount: &str) -> WalletFact {
+    WalletFact::HoldPlaced { hold_id: HOLD, amount: eur(amount), purpose: funding() }
+}
+
+pub(super) fn hold_captured(captured: &str, released: &str, to: Place) -> WalletFact {
+    WalletFact::HoldCaptured { hold_id: HOLD, captured: eur(captured), released: eur(released), landing: GIVEN, to }
+}
+
+pub(super) fn hold_lifted(amount: &str, to: Place) -> WalletFact {
+    WalletFact::HoldLifted { hold_id: HOLD, amount: eur(amount), to }
+}
+
+pub(super) fn frozen(amount: &str) -> WalletFact {
+    WalletFact::Frozen { amount: eur(amount), reason: "fraud".to_owned() }
+}
+
+pub(super) fn unfrozen(amount: &str) -> WalletFact {
+    WalletFact::Unfrozen { amount: eur(amount), reason: "cleared".to_owned() }
+}
+
+/// Every event that moves no money. `Created` is left out: its terms are the escrow's own matter.
+pub(super) fn without_money() -> Vec<AnyEvent> {
+    let text = || "reason".to_owned();
+    let reference = Reference { contract_id: ContractId(STREAM), milestone_id: None, booking_id: None, sponsorship_order_id: None };
+    let facts = vec![
+        EscrowFact::FundingRequested {
+            attempt: 1,
+            source: FundingSource::Wallet,
+            payer_id: PAYER,
+            wallet_id: WalletId(STREAM),
+            hold_id: HOLD,
+            missing: eur("1"),
+        },
+        EscrowFact::FundingFailed { attempt: 1, reason: FundingFailure::InsufficientFunds, returned: vec![part(0, "1", "0")] },
+        EscrowFact::FundingShort { attempt: 1, part: part(0, "1", "0"), received: eur("1"), missing: eur("1") },
+        EscrowFact::FundingReturned { part: part(0, "1", "0") },
+        EscrowFact::Locked,
+        EscrowFact::WorkStarted { round: 1 },
+        EscrowFact::DeliverySubmitted { round: 1, artifacts: vec![], note: None, gps: None, dispute_window_ends_at: at() },
+        EscrowFact::DeliveryApproved { round: 1, automatic: true, note: None },
+        EscrowFact::MadeReleasable { dispute_window_ends_at: at() },
+        EscrowFact::ReleaseAuthorized { amount: eur("1"), reason: None },
+        EscrowFact::RefundRequested { reason: text() },
+        EscrowFact::RefundDeclined { reason: text() },
+        EscrowFact::Cancelled { reason: text(), returned: vec![part(0, "1", "0")], reference },
+        EscrowFact::EvidenceClosed { dispute_id: DISPUTE },
+        EscrowFact::DisputeEscalated { dispute_id: DISPUTE },
+        EscrowFact::DisputeResolved {
+            dispute_id: DISPUTE,
+            kind: DecisionKind::Split,
+            release: eur("1"),
+            refund: eur("1"),
+            penalty: eur("1"),
+            conceded: false,
+            forced: false,
+            rationale: None,
+        },
+        EscrowFact::LegLanded { landing: GIVEN },
+        EscrowFact::Closed { outcome: Outcome::Settled },
+    ];
+    let declined =
+        WalletFact::HoldDeclined { hold_id: HOLD, amount: eur("1"), purpose: funding(), reason: FundingFailure::InsufficientFunds };
+    let wallets = [WalletFact::Opened, WalletFact::Closed, declined, frozen("0"), unfrozen("0")];
+    let mut events: Vec<_> = facts.into_iter().map(escrow).collect();
+    events.extend(wallets.map(|fact| wallet(OwnerType::User, fact)));
+    events.push(AnyEvent::Tenant(TenantEvent::Activated));
+    events
+}
