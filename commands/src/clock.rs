@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
+use holdfast_eventlog::db::Pool;
+use tokio_util::sync::CancellationToken;
 
 /// Above this offset between a process and the database no command is taken.
 const MAX_OFFSET_MS: i64 = 500;
@@ -35,6 +38,33 @@ impl Clock {
     #[must_use]
     pub fn is_off(&self) -> bool {
         self.offset_ms.load(Ordering::Relaxed).abs() > MAX_OFFSET_MS
+    }
+
+    /// Measures once how far the process is from the database.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn measure(&self, pool: &Pool) -> Result<(), sqlx::Error> {
+        let mut connection = pool.acquire().await?;
+        let before = self.now();
+        let database: DateTime<Utc> = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut *connection).await?;
+        self.observe(before, database, self.now());
+        Ok(())
+    }
+
+    /// Goes on measuring, every ten seconds.
+    pub async fn watch(self, pool: Pool, shutdown: CancellationToken) {
+        loop {
+            if let Err(error) = self.measure(&pool).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the clocks could not be compared");
+            } else if self.is_off() {
+                tracing::error!("this process's clock and the database's differ by more than {MAX_OFFSET_MS} ms: no command is taken");
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(Duration::from_secs(10)) => {}
+            }
+        }
     }
 
     /// Records what the database said between `before` and `after`.
