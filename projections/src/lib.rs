@@ -1,1 +1,45 @@
-//! Holdfast.
+//! The read side: events in, rows out; rows in, answers out.
+//!
+//! A projection is a name, a version, its tables and pure functions ([`runtime::View`], [`runtime::Facts`]); the
+//! runtime does the rest. One folder per context holds its rows (`view.rs`) and the questions asked of them
+//! (`queries.rs`). To add one: write the rows, list them in a `projection()`, add that to [`all_projections`], and
+//! give the table a migration that ends in `holdfast_protect`. Rules: docs/ARCHITECTURE.md, "The read side".
+
+pub mod audit;
+pub mod escrow;
+pub mod ledger;
+pub mod personal;
+pub mod positions;
+pub mod query;
+pub mod runtime;
+pub mod wallet;
+
+use std::sync::Arc;
+
+use holdfast_eventlog::db::Pool;
+use holdfast_eventlog::subscription::Consumer;
+
+use crate::personal::Keys;
+use crate::runtime::{Projection, Projector};
+
+/// Every projection of this program.
+#[must_use]
+pub fn all_projections() -> Vec<Projection> {
+    vec![escrow::projection(), wallet::projection(), ledger::projection(), audit::projection()]
+}
+
+/// One consumer per projection, for one shared feed. `pool` is the read database as `holdfast_projector`.
+#[must_use]
+pub fn projectors(pool: &Pool, keys: &Arc<dyn Keys>) -> Vec<Arc<dyn Consumer>> {
+    let projector = |projection| Arc::new(Projector::new(projection, pool.clone(), Arc::clone(keys))) as Arc<dyn Consumer>;
+    all_projections().into_iter().map(projector).collect()
+}
+
+/// Brings the read database to the shape that this program knows: roles, tables, policies, grants.
+///
+/// # Errors
+/// When a migration fails or a released one was edited.
+pub async fn migrate(pool: &sqlx::PgPool) -> Result<(), sqlx::migrate::MigrateError> {
+    sqlx::raw_sql(include_str!("../../eventstore-migrations/roles.sql")).execute(pool).await?;
+    sqlx::migrate!("../projection-migrations").run(pool).await
+}

@@ -1,0 +1,77 @@
+//! What a projection sees of an event.
+
+use std::ops::Deref;
+use std::sync::OnceLock;
+
+use holdfast_domain::event::AnyEvent;
+use holdfast_domain::kernel::{EventId, MoneyError, Personal, Recorded};
+use holdfast_domain::ledger::{JournalEntry, UnbalancedEntry, post};
+use serde::de::DeserializeOwned;
+
+use crate::personal::Opened;
+
+/// A stored event whose personal values have been opened.
+#[derive(Debug)]
+pub struct Event<'a> {
+    recorded: &'a Recorded<AnyEvent>,
+    opened: &'a Opened,
+    posted: OnceLock<Result<Option<JournalEntry>, UnbalancedEntry>>,
+}
+
+/// The event and the rows do not fit together: the projection stops for that tenant.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error("the amounts cannot be added up")]
+    Money(#[from] MoneyError),
+    #[error(transparent)]
+    Unbalanced(#[from] UnbalancedEntry),
+    #[error("a row cannot be written as JSON or read from it")]
+    Json(#[from] serde_json::Error),
+    #[error("a personal value has another shape than its event says")]
+    PersonalShape,
+    #[error("the event cannot be read by this version of the program")]
+    Unreadable,
+}
+
+impl<'a> Event<'a> {
+    #[must_use]
+    pub fn new(recorded: &'a Recorded<AnyEvent>, opened: &'a Opened) -> Self {
+        Self { recorded, opened, posted: OnceLock::new() }
+    }
+
+    #[must_use]
+    pub fn id(&self) -> EventId {
+        self.recorded.metadata.event_id
+    }
+
+    /// The journal entry that books it, by the domain's `post`; made once however many tables ask.
+    ///
+    /// # Errors
+    /// When it does not balance.
+    pub fn entry(&self) -> Result<Option<&JournalEntry>, ApplyError> {
+        match self.posted.get_or_init(|| post(&self.recorded.origin, &self.recorded.event)) {
+            Ok(entry) => Ok(entry.as_ref()),
+            Err(unbalanced) => Err(unbalanced.clone().into()),
+        }
+    }
+
+    /// The plain value; `None` when its person was erased.
+    ///
+    /// # Errors
+    /// When the value is not a `T`.
+    pub fn open<T: DeserializeOwned>(&self, personal: &Personal<T>) -> Result<Option<T>, ApplyError> {
+        self.opened
+            .value(personal.sealed())
+            .ok_or(ApplyError::PersonalShape)?
+            .map(serde_json::from_value)
+            .transpose()
+            .map_err(ApplyError::from)
+    }
+}
+
+impl Deref for Event<'_> {
+    type Target = Recorded<AnyEvent>;
+    fn deref(&self) -> &Recorded<AnyEvent> {
+        self.recorded
+    }
+}

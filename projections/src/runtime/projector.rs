@@ -1,0 +1,260 @@
+//! Takes batches of events into one projection's tables (protocols 7).
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::future::BoxFuture;
+use holdfast_domain::kernel::TenantId;
+use holdfast_eventlog::db::{Pool, Tx};
+use holdfast_eventlog::subscription::{ConsumeError, Consumer, FeedEvent};
+use uuid::Uuid;
+
+use crate::personal::{Keys, KeysError, Opened};
+use crate::positions::CHANNEL;
+use crate::runtime::projection::FoldError;
+use crate::runtime::{ApplyError, Event, Projection};
+
+/// One projection at work. Several processes may run the same one: the checkpoint's row lock decides who goes first.
+pub struct Projector {
+    projection: Projection,
+    pool: Pool,
+    keys: Arc<dyn Keys>,
+    /// Tenants for which it has stopped, as last read.
+    stopped: Mutex<HashSet<TenantId>>,
+}
+
+/// Why a batch was not taken.
+#[derive(Debug, thiserror::Error)]
+enum BatchError {
+    /// Somebody else has moved the checkpoint, or the projection has stopped for the tenant.
+    #[error("the checkpoint was moved or stopped by somebody else")]
+    Moved,
+    #[error("the rows were made by version {stored} of the projection, this program has version {ours}: rebuild it first")]
+    OtherVersion { stored: i32, ours: i32 },
+    #[error("personal values cannot be opened now")]
+    Keys(#[from] KeysError),
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+}
+
+impl From<sqlx::Error> for BatchError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Fold(FoldError::Database(error))
+    }
+}
+
+impl From<BatchError> for ConsumeError {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Moved => Self::Moved,
+            other => Self::Failed(Box::new(other)),
+        }
+    }
+}
+
+impl Consumer for Projector {
+    fn name(&self) -> &str {
+        self.projection.name()
+    }
+
+    fn checkpoints(&self) -> BoxFuture<'_, Result<HashMap<TenantId, i64>, ConsumeError>> {
+        Box::pin(async move {
+            let mut connection = self.pool.acquire().await?;
+            let rows: Vec<(Uuid, i64, bool)> = sqlx::query_as(
+                "SELECT c.tenant_id, c.position, f.position IS NOT NULL
+                 FROM projection_checkpoints c LEFT JOIN projection_failures f USING (tenant_id, projection)
+                 WHERE c.projection = $1",
+            )
+            .bind(self.projection.name())
+            .fetch_all(&mut *connection)
+            .await?;
+            *self.stopped() = rows.iter().filter(|(_, _, stopped)| *stopped).map(|(tenant, ..)| TenantId(*tenant)).collect();
+            Ok(rows.into_iter().map(|(tenant, position, _)| (TenantId(tenant), position)).collect())
+        })
+    }
+
+    fn consume<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>> {
+        Box::pin(async move { Ok(self.take(tenant_id, after, events).await?) })
+    }
+
+    fn owns(&self, tenant_id: TenantId) -> bool {
+        !self.stopped().contains(&tenant_id)
+    }
+}
+
+impl Projector {
+    /// `pool`: the read database as `holdfast_projector`.
+    #[must_use]
+    pub fn new(projection: Projection, pool: Pool, keys: Arc<dyn Keys>) -> Self {
+        Self { projection, pool, keys, stopped: Mutex::default() }
+    }
+
+    /// Takes the batch as a whole; one that does not fit is halved until the guilty event stands alone, and there
+    /// the projection stops for this tenant.
+    fn take<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), BatchError>> {
+        Box::pin(async move {
+            let Err(error) = self.write(tenant_id, after, events).await else { return Ok(()) };
+            let BatchError::Fold(guilt) = &error else { return Err(error) };
+            if !is_the_events_fault(guilt) {
+                return Err(error);
+            }
+            match events {
+                [] => Err(error),
+                [guilty] => {
+                    self.stop(tenant_id, guilty, guilt).await?;
+                    Err(BatchError::Moved) // so that the feed asks again where we stand
+                }
+                events => {
+                    let (first, second) = events.split_at(events.len() / 2);
+                    self.take(tenant_id, after, first).await?;
+                    let middle = first.last().map_or(after, |event| event.position);
+                    self.take(tenant_id, middle, second).await
+                }
+            }
+        })
+    }
+
+    /// One transaction: lock the checkpoint, load, fold, write back, move the checkpoint.
+    async fn write(&self, tenant_id: TenantId, after: i64, events: &[Arc<FeedEvent>]) -> Result<(), BatchError> {
+        let Some(last) = events.last() else { return Ok(()) };
+        let recorded = events
+            .iter()
+            .map(|event| event.recorded().map_err(|_| FoldError::Apply(ApplyError::Unreadable)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let sealed: Vec<_> = recorded.iter().flat_map(|recorded| recorded.event.personal()).collect();
+        let opened = Opened::open_all(self.keys.as_ref(), tenant_id, &sealed).await?;
+        let events: Vec<Event<'_>> = recorded.into_iter().map(|recorded| Event::new(recorded, &opened)).collect();
+        if after == 0 {
+            self.begin_checkpoint(tenant_id).await?;
+        }
+        let mut tx = self.pool.begin().await?;
+        match self.write_in(&mut tx, tenant_id, after, last.position, &events).await {
+            Ok(()) => tx.commit().await?,
+            Err(error) => {
+                tx.rollback().await?; // gives the connection back; a dropped transaction would close it
+                return Err(error);
+            }
+        }
+        metrics::counter!("holdfast_projection_events_total", "projection" => self.projection.name()).increment(events.len() as u64);
+        Ok(())
+    }
+
+    async fn write_in(&self, tx: &mut Tx, tenant_id: TenantId, after: i64, last: i64, events: &[Event<'_>]) -> Result<(), BatchError> {
+        self.lock_checkpoint(tx, tenant_id, after).await?;
+        self.projection.fold(tx, tenant_id, events).await?;
+        self.move_checkpoint(tx, tenant_id, last).await
+    }
+
+    /// A row that can be locked, for a tenant that is new.
+    async fn begin_checkpoint(&self, tenant_id: TenantId) -> Result<(), BatchError> {
+        let mut connection = self.pool.acquire().await?;
+        sqlx::query(
+            "INSERT INTO projection_checkpoints (tenant_id, projection, version, position) VALUES ($1, $2, $3, 0)
+             ON CONFLICT (tenant_id, projection) DO NOTHING",
+        )
+        .bind(tenant_id.uuid())
+        .bind(self.projection.name())
+        .bind(self.projection.version())
+        .execute(&mut *connection)
+        .await?;
+        Ok(())
+    }
+
+    /// Must be the transaction's first statement: rows that were read before the lock could be older than it.
+    async fn lock_checkpoint(&self, tx: &mut Tx, tenant_id: TenantId, after: i64) -> Result<(), BatchError> {
+        let checkpoint: Option<(i64, i32, bool)> = sqlx::query_as(
+            "SELECT c.position, c.version, f.position IS NOT NULL
+             FROM projection_checkpoints c LEFT JOIN projection_failures f USING (tenant_id, projection)
+             WHERE c.tenant_id = $1 AND c.projection = $2 FOR UPDATE OF c",
+        )
+        .bind(tenant_id.uuid())
+        .bind(self.projection.name())
+        .fetch_optional(&mut **tx)
+        .await?;
+        let ours = self.projection.version();
+        match checkpoint {
+            Some((_, stored, _)) if stored != ours => Err(BatchError::OtherVersion { stored, ours }),
+            Some((position, _, false)) if position == after => Ok(()),
+            Some(_) | None => Err(BatchError::Moved),
+        }
+    }
+
+    /// Whoever waits for this position is told when the transaction commits.
+    async fn move_checkpoint(&self, tx: &mut Tx, tenant_id: TenantId, position: i64) -> Result<(), BatchError> {
+        sqlx::query(
+            "WITH moved AS (
+                 UPDATE projection_checkpoints SET position = $3 WHERE tenant_id = $1 AND projection = $2 RETURNING position
+             )
+             SELECT pg_notify($4, $1::text || ' ' || $2 || ' ' || position) FROM moved",
+        )
+        .bind(tenant_id.uuid())
+        .bind(self.projection.name())
+        .bind(position)
+        .bind(CHANNEL)
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Puts the reference on record; nothing of this tenant is taken until it is cleared.
+    async fn stop(&self, tenant_id: TenantId, guilty: &FeedEvent, error: &FoldError) -> Result<(), BatchError> {
+        let event_id = holdfast_domain::kernel::event_id(tenant_id, &guilty.aggregate_type, guilty.aggregate_id, guilty.sequence);
+        let reason = reason(error);
+        tracing::error!(
+            projection = self.projection.name(), %tenant_id, position = guilty.position, %event_id, reason,
+            "the projection has stopped for this tenant"
+        );
+        metrics::counter!("holdfast_projection_stopped_total", "projection" => self.projection.name()).increment(1);
+        let mut tx = self.pool.begin().await?;
+        self.lock_checkpoint(&mut tx, tenant_id, guilty.position - 1).await?;
+        sqlx::query(
+            "INSERT INTO projection_failures (tenant_id, projection, position, event_id, error, failed_at)
+             VALUES ($1, $2, $3, $4, $5, clock_timestamp())",
+        )
+        .bind(tenant_id.uuid())
+        .bind(self.projection.name())
+        .bind(guilty.position)
+        .bind(event_id.uuid())
+        .bind(reason)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        self.stopped().insert(tenant_id);
+        Ok(())
+    }
+
+    fn stopped(&self) -> MutexGuard<'_, HashSet<TenantId>> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Projector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Projector").field("projection", &self.projection).finish_non_exhaustive()
+    }
+}
+
+/// True when trying again cannot help: data exceptions, violated constraints, raised exceptions, limits. Everything
+/// else (no connection, no lock, a table that a migration has yet to bring) passes.
+fn is_the_events_fault(error: &FoldError) -> bool {
+    match error {
+        FoldError::Apply(_) => true,
+        FoldError::Database(error) => error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code)
+            .is_some_and(|code| matches!(code.get(..2), Some("22" | "23" | "54" | "P0"))),
+    }
+}
+
+/// Never the database's own sentence, which may quote values.
+fn reason(error: &FoldError) -> String {
+    match error {
+        FoldError::Apply(error) => error.to_string(),
+        FoldError::Database(error) => {
+            let refused = error.as_database_error();
+            let code = refused.and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
+            let constraint = refused.and_then(sqlx::error::DatabaseError::constraint).unwrap_or("none");
+            format!("refused by the database: SQLSTATE {code}, constraint {constraint}")
+        }
+    }
+}

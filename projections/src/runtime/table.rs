@@ -1,0 +1,101 @@
+//! A table as a projection describes it, and the two ways in which events become its rows.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::runtime::{ApplyError, Event};
+
+/// Its columns, without `tenant_id`, which comes first in every key and which the runtime fills in.
+#[derive(Debug, Clone, Copy)]
+pub struct Table {
+    pub name: &'static str,
+    /// The rest of the primary key after `tenant_id`.
+    pub key: &'static [&'static str],
+    /// Every other column.
+    pub columns: &'static [&'static str],
+    /// Those of type numeric: read as text, so that no amount ever passes through a float.
+    pub exact: &'static [&'static str],
+}
+
+/// A table whose rows change: loaded, folded in memory, written back. Its key is one id; what is known by several
+/// values has an id derived from them.
+pub trait View: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    const TABLE: Table;
+
+    /// The rows that the event touches, known from the event alone.
+    ///
+    /// # Errors
+    /// As [`View::apply`].
+    fn keys(event: &Event<'_>) -> Result<Vec<Uuid>, ApplyError>;
+
+    /// The row before its first event.
+    fn new(id: Uuid) -> Self;
+
+    fn id(&self) -> Uuid;
+
+    /// Pure: no clock, no random, nothing read. Sees each event once for each of its keys.
+    ///
+    /// # Errors
+    /// When the event cannot follow on this row.
+    fn apply(&mut self, event: &Event<'_>) -> Result<(), ApplyError>;
+}
+
+/// A table whose rows are only added.
+pub trait Facts: Serialize + Send + Sync + 'static {
+    const TABLE: Table;
+
+    /// # Errors
+    /// When the event cannot be told as rows.
+    fn rows(event: &Event<'_>) -> Result<Vec<Self>, ApplyError>
+    where
+        Self: Sized;
+}
+
+impl Table {
+    fn all_columns(&self) -> impl Iterator<Item = &'static str> {
+        self.key.iter().chain(self.columns).copied()
+    }
+
+    /// `$1` tenant, `$2` ids; gives one JSON text per row.
+    pub(super) fn select(&self) -> String {
+        let column = |name| if self.exact.contains(&name) { format!("{name}::text AS {name}") } else { name.to_owned() };
+        let columns = self.all_columns().map(column).collect::<Vec<_>>().join(", ");
+        let (table, key) = (self.name, self.key.join(", "));
+        format!("SELECT row_to_json(r)::text FROM (SELECT {columns} FROM {table} WHERE tenant_id = $1 AND {key} = ANY($2)) r")
+    }
+
+    /// `$1` tenant, `$2` rows as a JSON array.
+    pub(super) fn insert(&self) -> String {
+        let columns = self.all_columns().collect::<Vec<_>>().join(", ");
+        let table = self.name;
+        format!("INSERT INTO {table} (tenant_id, {columns}) SELECT $1, {columns} FROM json_populate_recordset(NULL::{table}, $2::json)")
+    }
+
+    /// As [`Table::insert`]; rows that exist are replaced.
+    pub(super) fn upsert(&self) -> String {
+        let replaced = self.columns.iter().map(|name| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", ");
+        format!("{} ON CONFLICT (tenant_id, {}) DO UPDATE SET {replaced}", self.insert(), self.key.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: Table = Table { name: "things", key: &["thing_id"], columns: &["name", "amount"], exact: &["amount"] };
+
+    #[test]
+    fn every_statement_has_the_tenant_in_its_keys_and_lists_its_columns() {
+        assert_eq!(
+            TABLE.select(),
+            "SELECT row_to_json(r)::text FROM (SELECT thing_id, name, amount::text AS amount FROM things WHERE tenant_id = $1 AND thing_id = ANY($2)) r"
+        );
+        assert_eq!(
+            TABLE.upsert(),
+            "INSERT INTO things (tenant_id, thing_id, name, amount) SELECT $1, thing_id, name, amount FROM \
+             json_populate_recordset(NULL::things, $2::json) ON CONFLICT (tenant_id, thing_id) DO UPDATE SET name = excluded.name, \
+             amount = excluded.amount"
+        );
+    }
+}
