@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::escrow::{EscrowAction, Reference};
-use crate::kernel::{AssetId, EventId, HoldId, Money, PartyId, Personal, WalletId};
+use crate::kernel::{AssetId, EscrowId, EventId, HoldId, Money, PartyId, Personal, WalletId};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum EscrowCommand {
@@ -54,6 +54,8 @@ pub enum EscrowCommand {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateEscrow {
+    /// Made at the edge; the stream's own id.
+    pub escrow_id: EscrowId,
     pub reference: Reference,
     pub payer_id: PartyId,
     pub payee_id: PartyId,

@@ -42,15 +42,15 @@ pub struct Deadline {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadlineAction {
-    /// created, funding_pending: nobody paid in time.
+    /// created, `funding_pending`: nobody paid in time.
     Cancel,
     /// funded, locked: work did not start in time (CNF-59).
     Refund,
-    /// in_progress: nothing was delivered in time (ESC-67).
+    /// `in_progress`: nothing was delivered in time (ESC-67).
     RaiseDispute,
-    /// delivery_submitted: silence approves, or opens a dispute where a person must approve (ESC-60, MNY-21).
+    /// `delivery_submitted`: silence approves, or opens a dispute where a person must approve (ESC-60, MNY-21).
     Approve,
-    /// releasable, partial_released: the open part is settled (MNY-19).
+    /// releasable, `partial_released`: the open part is settled (MNY-19).
     Settle,
     /// disputed: evidence is closed (MNY-17).
     CloseEvidence,
@@ -73,7 +73,7 @@ pub enum EscrowFact {
         hold_id: HoldId,
         missing: Money,
     },
-    /// Back to created; with money on hold from earlier attempts it stays funding_pending, and that money stays on hold
+    /// Back to created; with money on hold from earlier attempts it stays `funding_pending`, and that money stays on hold
     /// until the funding deadline (MNY-10). Every hold listed is given back.
     FundingFailed {
         attempt: u32,
@@ -136,7 +136,7 @@ pub enum EscrowFact {
         legs: Vec<Leg>,
         clears_at: DateTime<Utc>,
     },
-    /// MNY-14: start, lock and make_releasable wait for the answer.
+    /// MNY-14: start, lock and `make_releasable` wait for the answer.
     RefundRequested {
         reason: String,
     },

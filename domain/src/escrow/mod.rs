@@ -1,15 +1,21 @@
 //! Escrow: holds a payer's money until the work is approved, the deadline passes or a dispute is decided.
-//! Rules in prose, each with its source: docs/domain/escrow.md. Read on in this order.
+//! Rules in prose, each with its source: docs/domain/escrow.md.
+//!
+//! Read on in this order: `status` (the machine as a table, and who may do what), `terms` (what is agreed at creation),
+//! `command`, `event`, `error`, `aggregate` (state and how events change it), `view` (what is shown of it), `permit` (may
+//! this be asked now, by this actor?), `decide` (one short method per command, one file per story).
 
-mod aggregate; // state and `apply`
+mod aggregate;
 mod command;
 mod decide;
 mod error;
 mod event;
-mod status; // the state machine as a table, and who may do what
-mod terms; // what is agreed at creation: amount, parties, rules, entitlements // one short method per command
+mod permit;
+mod status;
+mod terms;
+mod view;
 
-pub use aggregate::Escrow;
+pub use aggregate::{Escrow, OpenDispute};
 pub use command::{
     Artifact, ArtifactKind, CreateEscrow, Decision, DisputeKind, EscrowCommand, FundingFailure, FundingSource, RefundReason,
 };
@@ -18,5 +24,6 @@ pub use event::{
     Deadline, DeadlineAction, Deadlines, DecisionKind, EscrowEvent, EscrowFact, FundingPart, Landing, Leg, LegParty, MoneySource,
     ReleaseMode,
 };
-pub use status::{EscrowAction, EscrowStatus, Hat, MATRIX, Outcome, TRANSITIONS};
+pub use status::{EscrowAction, EscrowStatus, Hat, LegacyStatus, MATRIX, Outcome, TRANSITIONS};
 pub use terms::{Entitlements, Reference, Rules, Terms};
+pub use view::{Amounts, FundingView, PartyShare};

@@ -2,13 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernel::{BookingId, ContractId, Currency, MilestoneId, Money, PartyId, SponsorshipOrderId, TenantId};
+use crate::escrow::{CreateEscrow, EscrowError, Leg, LegParty};
+use crate::kernel::{BookingId, ContractId, Currency, EscrowId, MilestoneId, Money, PartyId, SponsorshipOrderId, TenantId};
+use crate::kernel::{round_half_up_bp, split_by_weights};
 use crate::tenant::{ApprovalMode, EscrowSettings, Hours, PenaltyRule, SplitPolicy, TaxPolicy};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Terms {
     pub tenant_id: TenantId,
+    /// The escrow's own id: disputes, holds and landings derive theirs from it.
+    pub escrow_id: EscrowId,
     pub reference: Reference,
     pub payer_id: PartyId,
     pub payee_id: PartyId,
@@ -28,6 +32,20 @@ pub struct Reference {
     pub booking_id: Option<BookingId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sponsorship_order_id: Option<SponsorshipOrderId>,
+}
+
+impl Reference {
+    /// What no other live escrow of the tenant may be for: every milestone, booking or order named, else the contract.
+    #[must_use]
+    pub fn claimed_ids(&self) -> Vec<String> {
+        let named = [
+            self.milestone_id.map(|id| id.to_string()),
+            self.booking_id.map(|id| id.to_string()),
+            self.sponsorship_order_id.map(|id| id.to_string()),
+        ];
+        let named: Vec<_> = named.into_iter().flatten().collect();
+        if named.is_empty() { vec![self.contract_id.to_string()] } else { named }
+    }
 }
 
 /// The tenant's settings at creation, as far as this escrow needs them (ESC-06).
@@ -77,6 +95,22 @@ impl Rules {
             automatic_refund_limit_minor,
         }
     }
+
+    /// With what the creator asked for, which may only be stricter (ESC-76).
+    ///
+    /// # Errors
+    /// `RuleNotStricter` names the rule.
+    pub fn narrowed(mut self, wanted: &CreateEscrow) -> Result<Self, EscrowError> {
+        if wanted.delivery_required == Some(false) && self.delivery_required {
+            return Err(EscrowError::RuleNotStricter { rule: "deliveryRequired" });
+        }
+        if wanted.partial_release_allowed == Some(true) && !self.partial_release_allowed {
+            return Err(EscrowError::RuleNotStricter { rule: "partialReleaseAllowed" });
+        }
+        self.delivery_required = wanted.delivery_required.unwrap_or(self.delivery_required);
+        self.partial_release_allowed = wanted.partial_release_allowed.unwrap_or(self.partial_release_allowed);
+        Ok(self)
+    }
 }
 
 /// How the full amount is divided, in minor units: once, at creation (MNY-03, MNY-04). Adds up to the amount.
@@ -92,6 +126,39 @@ pub struct Entitlements {
 }
 
 impl Entitlements {
+    /// Names of the fields, in rank order.
+    pub const PARTIES: [&'static str; 5] = ["payee", "tenant", "platform", "tax", "withholding"];
+
+    /// The one division of the full amount (MNY-04). Each tax is rounded once, half up.
+    ///
+    /// # Errors
+    /// `SplitBelowTax` when a party's part does not cover the taxes that it bears.
+    pub fn of(amount: Money, split: SplitPolicy, tax: TaxPolicy) -> Result<Self, EscrowError> {
+        let weights = [split.payee_bp.into(), split.tenant_bp.into(), split.platform_bp.into()];
+        let shares = split_by_weights(amount.minor(), &weights);
+        let [payee, tenant, platform] = [shares[0], shares[1], shares[2]];
+        let tax_on = |minor: i128| Money::try_from_minor(minor, amount.currency()).map_or(0, |fee| round_half_up_bp(fee, tax.fee_tax_bp));
+
+        let platform_tax = tax_on(platform);
+        let tenant_charges_fee = split.tenant_bp > 0;
+        let tenant_tax = if tenant_charges_fee && tax.tenant_registered { tax_on(tenant + platform) } else { 0 };
+        let withholding = round_half_up_bp(amount, tax.withholding_bp);
+        let (payee, tenant) = if tenant_charges_fee {
+            (payee - tenant_tax - withholding, tenant + tenant_tax - platform_tax)
+        } else {
+            (payee - platform_tax - withholding, tenant)
+        };
+
+        let parts = [payee, tenant, platform, platform_tax, withholding];
+        match parts.iter().zip(Self::PARTIES).find(|(part, _)| **part < 0) {
+            Some((part, party)) => {
+                let missing = Money::try_from_minor(-part, amount.currency()).unwrap_or(amount);
+                Err(EscrowError::SplitBelowTax { party, missing })
+            }
+            None => Ok(Self::from_array(parts)),
+        }
+    }
+
     #[must_use]
     pub fn as_array(self) -> [i128; 5] {
         [self.payee.into(), self.tenant.into(), self.platform.into(), self.tax.into(), self.withholding.into()]
@@ -107,4 +174,48 @@ impl Entitlements {
     pub fn money(self, currency: Currency) -> [Money; 5] {
         self.as_array().map(|minor| Money::try_from_minor(minor, currency).unwrap_or(Money::zero(currency)))
     }
+
+    /// What each party gets when `total` of this is paid out, or keeps when it shrinks to `total` (MNY-03).
+    /// No part is negative or exceeds what is here, and the whole gives exactly the whole.
+    #[must_use]
+    pub fn share_of(self, total: i128) -> Self {
+        let shares = split_by_weights(total, &self.as_array());
+        Self::from_array([shares[0], shares[1], shares[2], shares[3], shares[4]])
+    }
+
+    #[must_use]
+    pub fn plus(self, legs: &[Leg]) -> Self {
+        self.moved(legs, 1)
+    }
+
+    #[must_use]
+    pub fn minus(self, legs: &[Leg]) -> Self {
+        self.moved(legs, -1)
+    }
+
+    fn moved(self, legs: &[Leg], sign: i128) -> Self {
+        let mut parts = self.as_array();
+        for leg in legs {
+            let rank = match leg.party {
+                LegParty::Payee(_) => 0,
+                LegParty::Tenant => 1,
+                LegParty::Platform => 2,
+                LegParty::Tax => 3,
+                LegParty::Withholding => 4,
+                LegParty::Payer(_) => continue, // a refund is nobody's entitlement
+            };
+            parts[rank] += sign * leg.amount.minor();
+        }
+        Self::from_array(parts)
+    }
+
+    fn from_array(parts: [i128; 5]) -> Self {
+        let [payee, tenant, platform, tax, withholding] = parts.map(fit);
+        Self { payee, tenant, platform, tax, withholding }
+    }
+}
+
+/// Minor units as stored. `MAX_MINOR` keeps every amount far inside; beyond it the nearest value stands.
+pub(super) fn fit(minor: i128) -> i64 {
+    i64::try_from(minor).unwrap_or(if minor < 0 { i64::MIN } else { i64::MAX })
 }
