@@ -6,12 +6,17 @@
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
-use sqlx::pool::PoolConnection;
+use sqlx::migrate::MigrateError;
+use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Executor, PgConnection, PgPool, Postgres};
+use sqlx::{Executor, PgConnection, PgPool, Postgres, Row};
 
 /// For single statements, each its own transaction.
+///
+/// In autocommit a statement that writes is run with `execute` or `fetch_all`: `fetch_one` and `fetch_optional` return
+/// with the first row, before the commit has been answered.
 pub type Connection = PoolConnection<Postgres>;
 
 /// A bounded number of connections of one role to one database. Cheap to clone.
@@ -30,8 +35,18 @@ pub struct PoolSettings {
     pub lock_timeout: Duration,
     pub idle_in_transaction_timeout: Duration,
     pub idle_session_timeout: Duration,
+    pub plans: Plans,
     /// Ask the server, in the background after each use, that a connection is in no transaction and has no tenant set.
     pub check_on_release: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plans {
+    /// As the server thinks best.
+    Automatic,
+    /// One plan per prepared statement, by index. For pools that run a few statements of the log: planning one append
+    /// takes as long as executing it, and a plan made while tables were empty would keep its sequential scans.
+    GenericByIndex,
 }
 
 impl Default for PoolSettings {
@@ -43,9 +58,42 @@ impl Default for PoolSettings {
             statement_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(1),
             idle_in_transaction_timeout: Duration::from_secs(5),
-            idle_session_timeout: Duration::from_secs(600),
+            idle_session_timeout: Duration::from_mins(10),
+            plans: Plans::Automatic,
             check_on_release: true,
         }
+    }
+}
+
+impl PoolSettings {
+    /// For the pool that an [`EventLog`](crate::EventLog) of writers uses.
+    #[must_use]
+    pub fn for_log(max_connections: u32) -> Self {
+        Self { max_connections, plans: Plans::GenericByIndex, check_on_release: false, ..Self::default() }
+    }
+
+    fn apply(&self, options: PgConnectOptions) -> PgConnectOptions {
+        let ms = |timeout: Duration| timeout.as_millis().to_string();
+        let mut session = vec![
+            ("statement_timeout", ms(self.statement_timeout)),
+            ("lock_timeout", ms(self.lock_timeout)),
+            ("idle_in_transaction_session_timeout", ms(self.idle_in_transaction_timeout)),
+            ("idle_session_timeout", ms(self.idle_session_timeout)),
+            ("client_connection_check_interval", "2000".to_owned()),
+            // sqlx cannot set these on its own end; on the server's they free the locks of a lost client.
+            ("tcp_keepalives_idle", "5".to_owned()),
+            ("tcp_keepalives_interval", "2".to_owned()),
+            ("tcp_keepalives_count", "3".to_owned()),
+            ("tcp_user_timeout", "10000".to_owned()),
+            ("TimeZone", "UTC".to_owned()),
+        ];
+        if self.plans == Plans::GenericByIndex {
+            for planner in ["enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"] {
+                session.push((planner, "off".to_owned()));
+            }
+            session.push(("plan_cache_mode", "force_generic_plan".to_owned()));
+        }
+        options.application_name(self.application_name).options(session)
     }
 }
 
@@ -62,8 +110,16 @@ impl Pool {
     /// # Errors
     /// When the address is malformed or the server does not let us in.
     pub async fn connect(url: &str, settings: PoolSettings) -> Result<Self, sqlx::Error> {
-        let options: PgConnectOptions = url.parse()?;
-        let inner = PgPoolOptions::new().max_connections(settings.max_connections).connect_with(options).await?;
+        let mut pool = PgPoolOptions::new()
+            .max_connections(settings.max_connections)
+            .acquire_timeout(settings.acquire_timeout)
+            .idle_timeout(settings.idle_session_timeout / 2)
+            .test_before_acquire(false) // `before_acquire` does it for those that were idle
+            .before_acquire(check_after_idling);
+        if settings.check_on_release {
+            pool = pool.after_release(check);
+        }
+        let inner = pool.connect_with(settings.apply(url.parse()?)).await?;
         Ok(Self { inner })
     }
 
@@ -149,10 +205,36 @@ impl AsMut<PgConnection> for Tx {
     }
 }
 
+fn check_after_idling(connection: &mut PgConnection, metadata: PoolConnectionMetadata) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+    if metadata.idle_for < Duration::from_secs(1) {
+        return Box::pin(std::future::ready(Ok(true)));
+    }
+    check(connection, metadata)
+}
+
+/// True when the session is in no transaction and has no tenant set; a simple query, whose own transaction began with it.
+fn check(connection: &mut PgConnection, _: PoolConnectionMetadata) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+    Box::pin(async move {
+        let clean = "SELECT now() = statement_timestamp() AND coalesce(current_setting('app.tenant_id', true), '') = ''";
+        let row = connection.fetch_one(sqlx::raw_sql(clean)).await?;
+        row.try_get(0)
+    })
+}
+
+/// Makes the roles of both databases where they are missing. Safe to run in several places at once.
+///
+/// # Errors
+/// When the session may not make roles.
+pub async fn ensure_roles(pool: &PgPool) -> Result<(), sqlx::Error> {
+    pool.execute(sqlx::raw_sql(include_str!("../../eventstore-migrations/roles.sql"))).await?;
+    Ok(())
+}
+
 /// Brings the write database to the shape that this program knows: roles, tables, policies, grants.
 ///
 /// # Errors
 /// When a migration fails or a released one was edited.
-pub async fn migrate_write(_pool: &PgPool) -> Result<(), sqlx::migrate::MigrateError> {
-    todo!()
+pub async fn migrate_write(pool: &PgPool) -> Result<(), MigrateError> {
+    ensure_roles(pool).await?;
+    sqlx::migrate!("../eventstore-migrations").run(pool).await
 }

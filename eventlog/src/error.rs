@@ -19,3 +19,36 @@ pub enum AppendError {
     #[error("the append failed")]
     Failed(#[source] sqlx::Error),
 }
+
+/// What an error of a statement in autocommit, or of a commit, says about its outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// A unique key of the log refused.
+    KeyTaken,
+    /// Nothing was done; trying again may help.
+    Transient,
+    /// Nothing was done; trying again would end the same way.
+    Definite,
+    /// No answer: done or not.
+    Lost,
+}
+
+pub(crate) fn failure(error: &sqlx::Error) -> Failure {
+    let sqlx::Error::Database(refusal) = error else {
+        // What never left this process was not done; everything else may have been.
+        return match error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Encode(_) | sqlx::Error::Configuration(_) => {
+                Failure::Definite
+            }
+            _ => Failure::Lost,
+        };
+    };
+    match refusal.code().as_deref() {
+        Some("23505") if matches!(refusal.constraint(), Some("events_pkey" | "receipts_pkey" | "claims_pkey")) => Failure::KeyTaken,
+        // Serialization, deadlock, lock timeout, statement timeout; a session that was closed because it was idle did nothing.
+        Some("40001" | "40P01" | "55P03" | "57014" | "57P05") => Failure::Transient,
+        // A session that is told to end may have committed before it looked: shutdown, crash, connection trouble.
+        Some(code) if code.starts_with("57P") || code.starts_with("08") => Failure::Lost,
+        _ => Failure::Definite,
+    }
+}

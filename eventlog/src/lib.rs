@@ -4,8 +4,10 @@
 
 mod append;
 mod error;
+mod json;
 mod load;
 mod read;
+mod retry;
 mod types;
 
 pub mod db;
@@ -16,8 +18,16 @@ pub mod subscription;
 pub use append::LockedTenant;
 pub use error::{AppendError, LogError};
 pub use types::{
-    Appended, Batch, HeadMove, LoadRequest, Loaded, NewClaim, NewEvent, NewReceipt, ReceiptKey, StoredEvent, StoredReceipt, StreamId, Unit, UnitOutcome,
+    Appended, Batch, HeadMove, LoadRequest, Loaded, NewClaim, NewEvent, NewReceipt, ReceiptKey, StoredEvent, StoredReceipt, StreamId, Unit,
+    UnitOutcome,
 };
+
+/// The texts of the statements on the hot path, for the test that looks at their plans.
+#[doc(hidden)]
+pub mod statements {
+    pub use crate::append::{APPEND, TAKEN};
+    pub use crate::load::LOAD;
+}
 
 /// The write database, as one role sees it. Cheap to clone.
 #[derive(Debug, Clone)]

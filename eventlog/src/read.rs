@@ -3,41 +3,101 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use holdfast_domain::event::aggregate_type;
 use holdfast_domain::kernel::TenantId;
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
 
-use crate::types::{StoredEvent, StreamId};
+use crate::json::json_text;
+use crate::types::{StoredEvent, StreamId, UnreadableEvent};
 use crate::{EventLog, LogError};
 
 impl EventLog {
-    /// The streams that events in `after + 1 ..= through` belong to.
-    ///
-    /// # Errors
-    /// When the database does not answer, or holds an aggregate type that this program does not know.
-    pub async fn touched(&self, _tenant_id: TenantId, _after: i64, _through: i64) -> Result<Vec<StreamId>, LogError> {
-        todo!()
-    }
-
     /// Up to `limit` events from `after + 1` on, in position order.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn read(&self, _tenant_id: TenantId, _after: i64, _limit: i64) -> Result<Vec<StoredEvent>, LogError> {
-        todo!()
+    pub async fn read(&self, tenant_id: TenantId, after: i64, limit: i64) -> Result<Vec<StoredEvent>, LogError> {
+        let mut connection = self.pool.acquire().await?;
+        let rows = sqlx::query(
+            "SELECT tenant_id, position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, recorded_at
+             FROM events WHERE tenant_id = $1 AND position > $2 ORDER BY tenant_id, position LIMIT $3",
+        )
+        .bind(tenant_id.uuid())
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&mut *connection)
+        .await?;
+        Ok(rows.iter().map(stored_event).collect::<Result<_, _>>()?)
     }
 
     /// Up to `limit` events of the stream from `after_sequence + 1` on.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn read_stream(&self, _stream: StreamId, _after_sequence: i64, _limit: i64) -> Result<Vec<StoredEvent>, LogError> {
-        todo!()
+    pub async fn read_stream(&self, stream: StreamId, after_sequence: i64, limit: i64) -> Result<Vec<StoredEvent>, LogError> {
+        let mut connection = self.pool.acquire().await?;
+        let rows = sqlx::query(
+            "SELECT tenant_id, position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, recorded_at
+             FROM events WHERE tenant_id = $1 AND aggregate_type = $2 AND aggregate_id = $3 AND sequence > $4
+             ORDER BY tenant_id, aggregate_type, aggregate_id, sequence LIMIT $5",
+        )
+        .bind(stream.tenant_id.uuid())
+        .bind(stream.aggregate_type)
+        .bind(stream.aggregate_id)
+        .bind(after_sequence)
+        .bind(limit)
+        .fetch_all(&mut *connection)
+        .await?;
+        Ok(rows.iter().map(stored_event).collect::<Result<_, _>>()?)
     }
 
-    /// Position and time of the last event of every tenant.
+    /// The streams that events in `after + 1 ..= through` belong to.
+    ///
+    /// # Errors
+    /// When the database does not answer, or holds an aggregate type that this program does not know.
+    pub async fn touched(&self, tenant_id: TenantId, after: i64, through: i64) -> Result<Vec<StreamId>, LogError> {
+        let mut connection = self.pool.acquire().await?;
+        let rows: Vec<(String, Uuid)> = sqlx::query_as(
+            "SELECT DISTINCT aggregate_type, aggregate_id FROM events WHERE tenant_id = $1 AND position > $2 AND position <= $3",
+        )
+        .bind(tenant_id.uuid())
+        .bind(after)
+        .bind(through)
+        .fetch_all(&mut *connection)
+        .await?;
+        let stream = |(stored, aggregate_id): (String, Uuid)| {
+            let aggregate_type = aggregate_type(&stored).map_err(UnreadableEvent::Payload)?;
+            Ok(StreamId { tenant_id, aggregate_type, aggregate_id })
+        };
+        rows.into_iter().map(stream).collect()
+    }
+
+    /// Position and time of the last append of every tenant.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn heads(&self) -> Result<HashMap<TenantId, (i64, DateTime<Utc>)>, LogError> {
-        todo!()
+        let mut connection = self.pool.acquire().await?;
+        let rows: Vec<(Uuid, i64, DateTime<Utc>)> =
+            sqlx::query_as("SELECT tenant_id, position, recorded_at FROM tenant_heads").fetch_all(&mut *connection).await?;
+        Ok(rows.into_iter().map(|(tenant_id, position, recorded_at)| (TenantId(tenant_id), (position, recorded_at))).collect())
     }
+}
+
+/// From the columns that the statements of this crate list, in their order.
+pub(crate) fn stored_event(row: &PgRow) -> Result<StoredEvent, sqlx::Error> {
+    Ok(StoredEvent {
+        tenant_id: TenantId(row.try_get(0)?),
+        position: row.try_get(1)?,
+        aggregate_type: row.try_get(2)?,
+        aggregate_id: row.try_get(3)?,
+        sequence: row.try_get(4)?,
+        event_type: row.try_get(5)?,
+        event_version: row.try_get(6)?,
+        payload: json_text(row, 7)?,
+        metadata: json_text(row, 8)?,
+        recorded_at: row.try_get(9)?,
+    })
 }
