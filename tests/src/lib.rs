@@ -1,1 +1,213 @@
-//! Holdfast.
+//! A whole Holdfast for tests: the real binary as its own process, on databases of its own, reached over HTTP.
+//!
+//! Servers come from `HOLDFAST_TEST_DATABASE_URL` and `HOLDFAST_TEST_NATS_URL` (`scripts/with-test-servers` starts them).
+
+mod client;
+mod flow;
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use holdfast_api::auth::{Issuer, Keyring, Subject, TokenPolicy, now_s};
+use holdfast_domain::kernel::{PartyId, Role, TenantId};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use uuid::Uuid;
+
+pub use client::{Answer, Client};
+pub use flow::{Flow, Parties, bank_reference};
+
+const ISSUER: &str = "https://holdfast.test";
+const AUDIENCE: &str = "holdfast";
+
+/// Databases, settings and, while it runs, a process.
+pub struct System {
+    folder: PathBuf,
+    databases: [String; 2],
+    admin: PgConnectOptions,
+    issuer: Issuer,
+    pub base_url: String,
+    pub nats_url: Option<String>,
+    process: Option<Child>,
+}
+
+impl System {
+    /// Migrated and serving all roles.
+    ///
+    /// # Errors
+    /// When the servers of the test environment cannot be reached or the binary does not start.
+    pub async fn start() -> anyhow::Result<Self> {
+        Self::start_with(std::env::var("HOLDFAST_TEST_NATS_URL").ok()).await
+    }
+
+    /// With another NATS, or none.
+    ///
+    /// # Errors
+    /// As [`System::start`].
+    pub async fn start_with(nats_url: Option<String>) -> anyhow::Result<Self> {
+        let url = std::env::var("HOLDFAST_TEST_DATABASE_URL").unwrap_or_else(|_| "postgres://app@127.0.0.1:55432/postgres".to_owned());
+        let admin: PgConnectOptions = url.parse().context("HOLDFAST_TEST_DATABASE_URL")?;
+        let name = Uuid::new_v4().simple().to_string();
+        let databases = [format!("hf_{name}_log"), format!("hf_{name}_read")];
+        let folder = std::env::temp_dir().join(format!("holdfast-system-{name}"));
+        std::fs::create_dir_all(&folder)?;
+        let seed = *Uuid::new_v4().as_bytes();
+        let seed: [u8; 32] = [seed, seed].concat().try_into().unwrap_or_default();
+        let policy = TokenPolicy { issuer: ISSUER.to_owned(), audience: AUDIENCE.to_owned(), max_ttl_s: 3_600 };
+        let issuer = Issuer::new(Arc::new(Keyring::try_new(Some(seed), &[]).context("signing key")?), policy);
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut system = Self { folder, databases, admin, issuer, base_url: format!("http://127.0.0.1:{port}"), nats_url, process: None };
+        system.write_settings(port, &seed)?;
+        system.run(&["migrate"])?;
+        system.serve().await?;
+        Ok(system)
+    }
+
+    fn write_settings(&self, port: u16, seed: &[u8; 32]) -> anyhow::Result<()> {
+        let at = format!("{}:{}", self.admin.get_host(), self.admin.get_port());
+        let [log, read] = &self.databases;
+        let roles = ["admin", "writer", "relay", "reactor", "projector", "reader", "auditor"];
+        let passwords: String = roles.iter().map(|role| format!("{role} = 'test'\n")).collect();
+        let key = BASE64.encode(seed);
+        let nats = self.nats_url.as_ref().map(|url| format!("[nats]\nurl = '{url}'\n")).unwrap_or_default();
+        let text = format!(
+            "profile = 'test'\n[http]\nlisten = '127.0.0.1:{port}'\nworkers = 2\n\
+             [database]\nwrite_url = 'postgres://{at}/{log}'\nread_url = 'postgres://{at}/{read}'\nadmin_user = '{}'\n\
+             [database.passwords]\n{passwords}{nats}\
+             [auth]\nissuer = '{ISSUER}'\naudience = '{AUDIENCE}'\nsigning_key = '{key}'\nmax_ttl_s = 3600\n\
+             [secrets]\nrequest_hash_key = '{key}'\npersonal_master_key = '{key}'\n[telemetry]\nlog = 'warn'\n",
+            self.admin.get_username(),
+        );
+        std::fs::write(self.settings_file(), text)?;
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn settings_file(&self) -> PathBuf {
+        self.folder.join("holdfast.toml")
+    }
+
+    /// Runs a subcommand to its end and gives what it printed.
+    ///
+    /// # Errors
+    /// When it fails; the message has what it said.
+    pub fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = self.command().args(arguments).output().context("the holdfast binary could not be started: build it first")?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(output.status.success(), "holdfast {arguments:?}: {} {said} {}", output.status, String::from_utf8_lossy(&output.stderr));
+        Ok(said)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(binary());
+        command.arg("--config").arg(self.settings_file()).current_dir(&self.folder);
+        command
+    }
+
+    /// Starts the process (again) and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it is not ready within half a minute.
+    pub async fn serve(&mut self) -> anyhow::Result<()> {
+        let log = std::fs::File::options().create(true).append(true).open(self.folder.join("log"))?;
+        let child = self.command().arg("serve").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        self.process = Some(child);
+        let client = reqwest::Client::new();
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(30) {
+            if client.get(format!("{}/readyz", self.base_url)).send().await.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bail!("not ready: {}", std::fs::read_to_string(self.folder.join("log")).unwrap_or_default())
+    }
+
+    /// `kill -9`: nothing gets a chance to clean up.
+    ///
+    /// # Errors
+    /// When there is no process.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        let mut child = self.process.take().context("not running")?;
+        child.kill()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// What the process has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// A new active tenant; `settings` as TOML, empty for the defaults.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn tenant(&self, settings: &str) -> anyhow::Result<TenantId> {
+        let slug = format!("t{}", &Uuid::new_v4().simple().to_string()[..12]);
+        let file = self.folder.join(format!("{slug}.toml"));
+        std::fs::write(&file, settings)?;
+        let said = self.run(&["tenant", "create", "--name", &slug, "--slug", &slug, "--settings", &file.to_string_lossy()])?;
+        said.trim().parse().context("the tenant's id")
+    }
+
+    /// A client with a token for the tenant.
+    ///
+    /// # Errors
+    /// When no token can be signed.
+    pub fn client(&self, tenant_id: TenantId, party_id: PartyId, roles: &[Role]) -> anyhow::Result<Client> {
+        let subject = Subject { tenant_id, party_id, roles: roles.iter().copied().collect(), limits: Vec::new() };
+        let token = self.issuer.issue(&subject, now_s(), 3_600).context("token")?;
+        Ok(Client::new(&self.base_url, tenant_id, &token))
+    }
+
+    /// The log's database, as its owner.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn log_database(&self) -> anyhow::Result<PgPool> {
+        self.database(0).await
+    }
+
+    /// The read models' database, as its owner.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn read_database(&self) -> anyhow::Result<PgPool> {
+        self.database(1).await
+    }
+
+    async fn database(&self, which: usize) -> anyhow::Result<PgPool> {
+        Ok(PgPoolOptions::new().max_connections(2).connect_with(self.admin.clone().database(&self.databases[which])).await?)
+    }
+
+    /// `holdfast verify`, which must find nothing.
+    ///
+    /// # Errors
+    /// With what it found.
+    pub fn verify(&self) -> anyhow::Result<String> {
+        self.run(&["verify"])
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.process.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Built beside the tests.
+fn binary() -> PathBuf {
+    let here = std::env::current_exe().unwrap_or_default();
+    here.parent().and_then(Path::parent).map(|folder| folder.join("holdfast")).unwrap_or_default()
+}
