@@ -40,6 +40,6 @@ pub fn projectors(pool: &Pool, keys: &Arc<dyn Keys>) -> Vec<Arc<dyn Consumer>> {
 /// # Errors
 /// When a migration fails or a released one was edited.
 pub async fn migrate(pool: &sqlx::PgPool) -> Result<(), sqlx::migrate::MigrateError> {
-    sqlx::raw_sql(include_str!("../../eventstore-migrations/roles.sql")).execute(pool).await?;
+    holdfast_eventlog::db::ensure_roles(pool).await?;
     sqlx::migrate!("../projection-migrations").run(pool).await
 }
