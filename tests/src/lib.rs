@@ -19,7 +19,7 @@ use holdfast_domain::kernel::{PartyId, Role, TenantId};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use uuid::Uuid;
 
-pub use client::{Answer, Client};
+pub use client::{Answer, Client, send};
 pub use flow::{Flow, Parties, bank_reference};
 
 const ISSUER: &str = "https://holdfast.test";

@@ -1,0 +1,75 @@
+//! kill -9 in the middle of a load, and what is left of it (invariants 1, 3, 4, 5).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use holdfast_tests::{Flow, System};
+use serde_json::json;
+use uuid::Uuid;
+
+/// Repeats one command with its key until it is answered.
+async fn insist(flow: &Flow, client: &holdfast_tests::Client, path: &str, body: &serde_json::Value) -> anyhow::Result<holdfast_tests::Answer> {
+    let key = Uuid::new_v4().to_string();
+    for _ in 0..600 {
+        match client.post_keyed(path, body, &key).await {
+            Ok(answer) if answer.status == 503 || (answer.status == 409 && answer.code() == "IDEMPOTENCY_KEY_IN_FLIGHT") => {}
+            Ok(answer) => return Ok(answer),
+            Err(_) => {}
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    anyhow::bail!("{} was never answered for {}", path, flow.parties.tenant_id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_process_loses_and_doubles_nothing() -> anyhow::Result<()> {
+    let mut system = System::start().await?;
+    let tenants = [system.tenant("")?, system.tenant("")?];
+    let flows: Vec<Arc<Flow>> = tenants.iter().map(|tenant| Flow::new(&system, *tenant).map(Arc::new)).collect::<Result<_, _>>()?;
+    for flow in &flows {
+        flow.fill("10000.00").await?;
+        flow.wallet_has("10000.00").await?;
+    }
+    let created = Arc::new(AtomicUsize::new(0));
+    let mut clients = tokio::task::JoinSet::new();
+    for n in 0..16_usize {
+        let (flow, created) = (Arc::clone(&flows[n % 2]), Arc::clone(&created));
+        clients.spawn(async move {
+            let mut ids = Vec::new();
+            for _ in 0..12 {
+                let answer = insist(&flow, &flow.parties.staff, "/v1/escrows", &flow.create_body("3.00")).await?;
+                anyhow::ensure!(answer.status == 201, "{}", answer.text);
+                let id = answer.id();
+                created.fetch_add(1, Ordering::Relaxed);
+                let answer = insist(&flow, &flow.parties.payer, &format!("/v1/escrows/{id}/fund"), &json!({ "source": "wallet" })).await?;
+                anyhow::ensure!(answer.status == 200, "{}", answer.text);
+                ids.push(id);
+            }
+            Ok((n % 2, ids))
+        });
+    }
+    for kill in 1..=3_usize {
+        while created.load(Ordering::Relaxed) < kill * 40 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        system.kill()?;
+        system.serve().await?;
+    }
+    let mut funded = 0;
+    while let Some(done) = clients.join_next().await {
+        let (which, ids) = done??;
+        for id in ids {
+            flows[which].wait_for(id, |escrow| escrow["status"] == "funded").await?;
+            funded += 1;
+        }
+    }
+    assert_eq!(funded, 16 * 12);
+    let log = system.log_database().await?;
+    let events: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE event_type = 'escrow.created'").fetch_one(&log).await?;
+    assert_eq!(events, 16 * 12, "every acknowledged create is stored once");
+    let captured: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE event_type = 'wallet.hold_captured'").fetch_one(&log).await?;
+    assert_eq!(captured, 16 * 12);
+    system.verify()?;
+    Ok(())
+}
