@@ -30,6 +30,9 @@ pub(super) enum FoldError {
 pub(super) trait Fold: Send + Sync {
     fn table(&self) -> Table;
 
+    /// The rows that the tenant's whole history makes, as a JSON array.
+    fn rebuild(&self, events: &[Event<'_>]) -> Result<String, ApplyError>;
+
     /// At most one statement to read and one to write, however many events there are.
     fn fold<'a>(
         &'a self,
@@ -73,6 +76,11 @@ impl Projection {
         self.tables.iter().map(|table| table.table()).collect()
     }
 
+    /// The rows of each table that the tenant's whole history makes, as JSON arrays.
+    pub(super) fn rebuild(&self, events: &[Event<'_>]) -> Result<Vec<(Table, String)>, ApplyError> {
+        self.tables.iter().map(|table| Ok((table.table(), table.rebuild(events)?))).collect()
+    }
+
     pub(super) async fn fold(&self, connection: &mut PgConnection, tenant_id: TenantId, events: &[Event<'_>]) -> Result<(), FoldError> {
         for table in &self.tables {
             table.fold(connection, tenant_id, events).await?;
@@ -96,6 +104,11 @@ struct ViewFold<V> {
 impl<V: View> Fold for ViewFold<V> {
     fn table(&self) -> Table {
         V::TABLE
+    }
+
+    fn rebuild(&self, events: &[Event<'_>]) -> Result<String, ApplyError> {
+        let keys = events.iter().map(V::keys).collect::<Result<Vec<_>, _>>()?;
+        Ok(serde_json::to_string(&fold_rows::<V>(&[], events, &keys)?)?)
     }
 
     fn fold<'a>(
@@ -152,6 +165,10 @@ impl<F: Facts> Fold for FactsFold<F> {
         F::TABLE
     }
 
+    fn rebuild(&self, events: &[Event<'_>]) -> Result<String, ApplyError> {
+        Ok(serde_json::to_string(&facts::<F>(events)?)?)
+    }
+
     fn fold<'a>(
         &'a self,
         connection: &'a mut PgConnection,
@@ -159,10 +176,7 @@ impl<F: Facts> Fold for FactsFold<F> {
         events: &'a [Event<'a>],
     ) -> BoxFuture<'a, Result<(), FoldError>> {
         Box::pin(async move {
-            let mut rows = Vec::new();
-            for event in events {
-                rows.extend(F::rows(event)?);
-            }
+            let rows = facts::<F>(events)?;
             if rows.is_empty() {
                 return Ok(());
             }
@@ -174,4 +188,12 @@ impl<F: Facts> Fold for FactsFold<F> {
             Ok(())
         })
     }
+}
+
+fn facts<F: Facts>(events: &[Event<'_>]) -> Result<Vec<F>, ApplyError> {
+    let mut rows = Vec::new();
+    for event in events {
+        rows.extend(F::rows(event)?);
+    }
+    Ok(rows)
 }

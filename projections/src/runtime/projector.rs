@@ -127,7 +127,8 @@ impl Projector {
         if after == 0 {
             self.begin_checkpoint(tenant_id).await?;
         }
-        let mut tx = self.pool.begin().await?;
+        // Lost in a crash, rows and checkpoint are lost together and come again from the log: no need to wait for the disk.
+        let mut tx = self.pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?;
         match self.write_in(&mut tx, tenant_id, after, last.position, &events).await {
             Ok(()) => tx.commit().await?,
             Err(error) => {

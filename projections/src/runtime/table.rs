@@ -65,6 +65,18 @@ impl Table {
         format!("SELECT row_to_json(r)::text FROM (SELECT {columns} FROM {table} WHERE tenant_id = $1 AND {key} = ANY($2)) r")
     }
 
+    /// `$1` tenant, `$2` rows as a JSON array, `$3` how many to name: keys of rows that are not the same, and how many.
+    pub(super) fn compare(&self) -> String {
+        let (table, key) = (self.name, self.key.join(", "));
+        let columns = self.all_columns().collect::<Vec<_>>().join(", ");
+        format!(
+            "WITH stored AS (SELECT ROW({key})::text AS key, ROW({columns})::text AS row FROM {table} WHERE tenant_id = $1),
+                  rebuilt AS (SELECT ROW({key})::text AS key, ROW({columns})::text AS row FROM json_populate_recordset(NULL::{table}, $2::json)),
+                  different AS (SELECT key FROM stored FULL JOIN rebuilt USING (key) WHERE stored.row IS DISTINCT FROM rebuilt.row)
+             SELECT (SELECT count(*) FROM rebuilt), (SELECT count(*) FROM different), ARRAY (SELECT key FROM different ORDER BY key LIMIT $3)"
+        )
+    }
+
     /// `$1` tenant, `$2` rows as a JSON array.
     pub(super) fn insert(&self) -> String {
         let columns = self.all_columns().collect::<Vec<_>>().join(", ");

@@ -1,6 +1,6 @@
 //! A read database of its own for each test, and histories to project into it.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -317,7 +317,14 @@ impl History {
         let owner = self.owner(OwnerType::User, PAYER, amount);
         let wallet_id = owner.wallet_id(self.tenant);
         let hold_id = HoldId(Uuid::from_u128(id ^ 0xF00D_0000));
-        let requested = EscrowFact::FundingRequested { attempt: 1, source: FundingSource::Wallet, wallet_id, hold_id, missing: amount };
+        let requested = EscrowFact::FundingRequested {
+            attempt: 1,
+            source: FundingSource::Wallet,
+            payer_id: party(PAYER),
+            wallet_id,
+            hold_id,
+            missing: amount,
+        };
         self.escrow(id, Created, FundingPending, Some(DeadlineAction::Cancel), requested);
         let purpose = HoldPurpose::EscrowFunding { escrow_id: EscrowId(Uuid::from_u128(id)), attempt: 1 };
         self.wallet(owner, WalletFact::HoldPlaced { hold_id, amount, purpose });
