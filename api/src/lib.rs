@@ -1,1 +1,26 @@
-//! Holdfast.
+//! How people and programs reach Holdfast: HTTP command routes and query routes apart, and the `holdfast` binary.
+//!
+//! In reading order: [`routes`] lists every route with who may use it; [`auth`] finds out who calls; `commands` and
+//! `queries` turn requests into commands and questions; `error` turns refusals into answers; [`server`] puts it together.
+
+pub mod auth;
+pub mod health;
+pub mod payment_sessions;
+pub mod routes;
+pub mod server;
+pub mod telemetry;
+
+mod commands;
+mod edge;
+mod error;
+mod fingerprint;
+mod openapi;
+mod platform;
+mod queries;
+mod request;
+mod root_span;
+mod state;
+
+pub use queries::QuerySide;
+pub use state::CommandSide;
+

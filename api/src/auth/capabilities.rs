@@ -1,0 +1,180 @@
+//! What each role may do: capabilities are the primitives, roles are bundles of them (IDN-65..68).
+//!
+//! A capability opens a route. Whether the actor may do it to *this* escrow in *this* state is the domain's question
+//! (ESC-50), asked afterwards.
+
+use holdfast_domain::kernel::{Role, Roles};
+
+macro_rules! capabilities {
+    ($($(#[$doc:meta])* $name:ident $text:literal,)+) => {
+        /// Deny by default: what is not given to a role in [`granted`] it does not have.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Capability { $($(#[$doc])* $name),+ }
+
+        impl Capability {
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text),+ }
+            }
+        }
+    };
+}
+
+capabilities! {
+    EscrowCreate "escrow.create",
+    /// All escrows of the tenant.
+    EscrowRead "escrow.read",
+    /// Those in which the caller is payer or payee.
+    EscrowReadOwn "escrow.read_own",
+    EscrowFund "escrow.fund",
+    EscrowLock "escrow.lock",
+    EscrowStart "escrow.start",
+    /// Tenants authorise, the platform settles (ESC-51).
+    EscrowRelease "escrow.release",
+    /// Platform only.
+    EscrowRefund "escrow.refund",
+    EscrowCancel "escrow.cancel",
+    DeliverySubmit "delivery.submit",
+    DeliveryApprove "delivery.approve",
+    /// Raise, widen, withdraw and concede.
+    DisputesRaise "disputes.raise",
+    DisputesDecide "disputes.decide",
+    /// All wallets of the tenant.
+    WalletRead "wallet.read",
+    WalletReadOwn "wallet.read_own",
+    /// Freeze, unfreeze, close.
+    WalletManage "wallet.manage",
+    /// Between any two wallets: platform only, since it moves other people's money outside an escrow (LED-18).
+    LedgerTransfer "ledger.transfer",
+    LedgerVerify "ledger.verify",
+    AuditRead "audit.read",
+    /// Platform only.
+    BankReceiptsRecord "bank_receipts.record",
+    TenantManageSettings "tenant.manage_settings",
+    /// Platform only.
+    DeadLettersRedrive "super.dead_letters",
+}
+
+use Capability as C;
+
+/// The bundle of one role. Roles whose areas do not exist yet (bookings, credits …) have little to do here.
+#[must_use]
+pub const fn granted(role: Role) -> &'static [Capability] {
+    match role {
+        Role::TenantAdmin => &[
+            C::EscrowCreate,
+            C::EscrowRead,
+            C::EscrowFund,
+            C::EscrowLock,
+            C::EscrowStart,
+            C::EscrowRelease,
+            C::EscrowCancel,
+            C::DeliveryApprove,
+            C::DisputesRaise,
+            C::DisputesDecide,
+            C::WalletRead,
+            C::WalletManage,
+            C::LedgerVerify,
+            C::AuditRead,
+            C::TenantManageSettings,
+        ],
+        Role::Finance => &[C::EscrowRead, C::EscrowFund, C::EscrowRelease, C::WalletRead, C::LedgerVerify, C::AuditRead],
+        Role::Ops => &[
+            C::EscrowCreate,
+            C::EscrowRead,
+            C::EscrowLock,
+            C::EscrowStart,
+            C::EscrowCancel,
+            C::DeliveryApprove,
+            C::DisputesRaise,
+            C::DisputesDecide,
+        ],
+        Role::TalentManager => &[C::EscrowCreate, C::EscrowRead, C::EscrowStart, C::DeliveryApprove, C::DisputesRaise],
+        Role::Casting => &[C::EscrowCreate, C::EscrowRead],
+        Role::Talent => &[C::EscrowReadOwn, C::DeliverySubmit, C::DisputesRaise, C::WalletReadOwn],
+        // `DeliveryApprove`: the domain lets a payer approve only when its organisation is the tenant (ESC-50a).
+        Role::Payer => &[C::EscrowReadOwn, C::EscrowFund, C::DeliveryApprove, C::DisputesRaise, C::WalletReadOwn],
+        Role::Viewer => &[C::EscrowRead],
+        Role::Auditor => &[C::EscrowRead, C::WalletRead, C::LedgerVerify, C::AuditRead],
+        Role::Superadmin | Role::PlatformAdmin => &[
+            C::EscrowCreate,
+            C::EscrowRead,
+            C::EscrowLock,
+            C::EscrowStart,
+            C::EscrowRelease,
+            C::EscrowRefund,
+            C::EscrowCancel,
+            C::DeliveryApprove,
+            C::DisputesDecide,
+            C::WalletRead,
+            C::WalletManage,
+            C::LedgerTransfer,
+            C::LedgerVerify,
+            C::AuditRead,
+            C::BankReceiptsRecord,
+            C::TenantManageSettings,
+            C::DeadLettersRedrive,
+        ],
+        Role::BillingAdmin => &[C::EscrowRead, C::WalletRead],
+        Role::PlatformOps => &[C::EscrowRead, C::WalletRead, C::LedgerVerify, C::AuditRead, C::DeadLettersRedrive],
+        Role::PlatformFinance => &[
+            C::EscrowRead,
+            C::EscrowRelease,
+            C::EscrowRefund,
+            C::WalletRead,
+            C::WalletManage,
+            C::LedgerTransfer,
+            C::LedgerVerify,
+            C::AuditRead,
+            C::BankReceiptsRecord,
+            C::DeadLettersRedrive,
+        ],
+        Role::TrustSafety => &[C::EscrowRead, C::EscrowRefund, C::DisputesDecide, C::WalletRead, C::WalletManage, C::AuditRead],
+        Role::Service => &[C::EscrowCreate, C::EscrowRead, C::EscrowLock, C::EscrowStart],
+    }
+}
+
+#[must_use]
+pub fn holds(roles: &Roles, capability: Capability) -> bool {
+    roles.iter().any(|role| granted(*role).contains(&capability))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_capability_is_given_to_some_role_and_to_each_role_once() {
+        for capability in Capability::ALL {
+            assert!(Role::ALL.iter().any(|role| granted(*role).contains(capability)), "nobody has {}", capability.as_str());
+        }
+        for role in Role::ALL {
+            let mut list = granted(*role).to_vec();
+            list.sort_unstable();
+            list.dedup();
+            assert_eq!(list.len(), granted(*role).len(), "{role:?} lists a capability twice");
+        }
+    }
+
+    #[test]
+    fn only_the_platform_moves_money_by_itself() {
+        // ESC-50b, ESC-50d, file 18 row 28, LED-18.
+        for role in Role::ALL.iter().filter(|role| !role.is_platform()) {
+            for capability in [C::EscrowRefund, C::BankReceiptsRecord, C::LedgerTransfer, C::DeadLettersRedrive] {
+                assert!(!granted(*role).contains(&capability), "{role:?} has {}", capability.as_str());
+            }
+        }
+    }
+
+    #[test]
+    fn the_platform_never_takes_a_partys_seat() {
+        // ESC-50, ESC-50c, ESC-50f.
+        for role in Role::ALL.iter().filter(|role| role.is_platform()) {
+            for capability in [C::DeliverySubmit, C::DisputesRaise, C::EscrowFund] {
+                assert!(!granted(*role).contains(&capability), "{role:?} has {}", capability.as_str());
+            }
+        }
+    }
+}

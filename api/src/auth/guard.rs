@@ -1,0 +1,90 @@
+//! In front of every route: who calls, for which tenant, and may they come in. Deny by default: a route that is not
+//! in the table, or a caller without its capability, gets no further.
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage as _};
+use holdfast_domain::kernel::TenantId;
+use serde_json::json;
+
+use crate::auth::{Identity, holds, now_s};
+use crate::edge::EdgeContext;
+use crate::error::ApiError;
+use crate::request::Caller;
+use crate::routes::{self, Access, Kind, RouteSpec};
+use crate::state::Shared;
+
+/// Answers at once, or hands the request on with its [`Caller`].
+pub(crate) async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, Error> {
+    match admit(&request) {
+        Ok(caller) => {
+            if let Some(caller) = caller {
+                tracing::Span::current().record("tenant_id", tracing::field::display(caller.tenant_id));
+                request.extensions_mut().insert(caller);
+            }
+            next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+        }
+        Err(error) => Ok(request.error_response(error)),
+    }
+}
+
+/// `None` for public routes.
+fn admit(request: &ServiceRequest) -> Result<Option<Caller>, ApiError> {
+    let pattern = request.match_pattern().ok_or_else(ApiError::route_not_found)?;
+    if routes::is_documentation(&pattern) {
+        return Ok(None);
+    }
+    let spec = routes::find(request.method(), &pattern).ok_or_else(|| ApiError::method_not_allowed(routes::methods_of(&pattern)))?;
+    let Access::Requires(any_of) = spec.access else { return Ok(None) };
+    let shared = request.app_data::<Shared>().ok_or_else(ApiError::internal_silent)?;
+    let identity = authenticate(request, shared)?;
+    same_tenant(request, identity.tenant_id)?;
+    if !any_of.iter().any(|capability| holds(&identity.actor.roles, *capability)) {
+        let needed: Vec<_> = any_of.iter().map(|capability| capability.as_str()).collect();
+        return Err(ApiError::policy_denied(json!({ "capability": needed })));
+    }
+    well_formed(request, spec)?;
+    caller(request, spec, identity).map(Some)
+}
+
+fn authenticate(request: &ServiceRequest, shared: &Shared) -> Result<Identity, ApiError> {
+    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (scheme, token) = header.split_once(' ').ok_or_else(ApiError::unauthenticated)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(ApiError::unauthenticated());
+    }
+    shared.verifier.verify(token.trim(), now_s()).map_err(|reason| {
+        tracing::info!(%reason, "a token was refused");
+        ApiError::unauthenticated()
+    })
+}
+
+/// The token says which tenant it is for; the header may only agree (IDN-80).
+fn same_tenant(request: &ServiceRequest, tenant_id: TenantId) -> Result<(), ApiError> {
+    let Some(header) = request.headers().get("X-Tenant-Id") else { return Ok(()) };
+    let named: TenantId =
+        header.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| ApiError::validation("X-Tenant-Id", "is not a UUID"))?;
+    if named == tenant_id { Ok(()) } else { Err(ApiError::policy_denied(json!({ "header": "X-Tenant-Id" }))) }
+}
+
+/// What every command must and must not carry, whatever its body.
+fn well_formed(request: &ServiceRequest, spec: &RouteSpec) -> Result<(), ApiError> {
+    if spec.kind != Kind::Command {
+        return Ok(());
+    }
+    if !request.query_string().is_empty() {
+        return Err(ApiError::validation("query", "commands take no query parameters"));
+    }
+    if spec.money && !request.headers().contains_key("Idempotency-Key") {
+        return Err(ApiError::key_required());
+    }
+    Ok(())
+}
+
+fn caller(request: &ServiceRequest, spec: &'static RouteSpec, identity: Identity) -> Result<Caller, ApiError> {
+    let headers = request.headers();
+    let context = request.extensions().get::<EdgeContext>().copied().ok_or_else(ApiError::internal_silent)?;
+    Caller::try_new(identity, spec, context, headers.get("Idempotency-Key"), headers.get("If-Match"))
+}

@@ -1,0 +1,11 @@
+//! Who calls and what they may do: tokens, keys, capabilities, and the guard that asks on every route.
+
+mod capabilities;
+mod guard; // in front of every route
+mod keys;
+mod token;
+
+pub use capabilities::{Capability, granted, holds};
+pub(crate) use guard::guard;
+pub use keys::{Jwk, Jwks, KeyError, Keyring};
+pub use token::{Claims, Identity, IssueError, Issuer, Subject, TokenError, TokenPolicy, Verifier, now_s};

@@ -1,0 +1,28 @@
+//! The id of the dispute that a command has raised, for its answer (ESC-17).
+
+use cqrs_es::Aggregate as _;
+use holdfast_commands::Accepted;
+use holdfast_domain::escrow::{Escrow, EscrowFact};
+use holdfast_domain::event::AnyEvent;
+use holdfast_domain::kernel::{DisputeId, TenantId};
+use holdfast_eventlog::{StoredEvent, StreamId};
+
+use crate::commands::Side;
+use crate::error::ApiError;
+use crate::state::Shared;
+
+/// From the stored event, so that a replayed answer names the same dispute. The command has been accepted: when the
+/// event cannot be read now, the answer goes out without it, and a query shows it.
+pub(crate) async fn raised_dispute(shared: &Shared, side: &Side, tenant_id: TenantId, accepted: &Accepted) -> Option<DisputeId> {
+    let sequence = accepted.events.iter().find(|event| event.event_type == "escrow.disputed")?.sequence;
+    let stream = StreamId { tenant_id, aggregate_type: Escrow::TYPE, aggregate_id: accepted.id };
+    let log = side.log.clone();
+    let read = async move { log.read_stream(stream, sequence - 1, 1).await.map_err(|error| ApiError::internal(&error)) };
+    let stored = shared.tasks.run(read).await.ok()?;
+    dispute_of(stored.first()?)
+}
+
+fn dispute_of(stored: &StoredEvent) -> Option<DisputeId> {
+    let AnyEvent::Escrow(event) = stored.decode().ok()?.event else { return None };
+    if let EscrowFact::Disputed { dispute_id, .. } = event.fact { Some(dispute_id) } else { None }
+}

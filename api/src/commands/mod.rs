@@ -1,0 +1,68 @@
+//! Command routes: a request in, one command to a writer, its answer out. One file per context.
+
+pub(crate) mod answer; // what an accepted command answers
+pub(crate) mod bank_receipt;
+mod dispute_id;
+pub(crate) mod escrow;
+pub(crate) mod tenant;
+pub(crate) mod wallet;
+
+use actix_web::web::Data;
+use holdfast_commands::{Accepted, IdempotencyKey, KeyOwner, Request};
+use holdfast_domain::kernel::{PartyId, Personal, TenantAggregate};
+use uuid::Uuid;
+
+use crate::error::ApiError;
+use crate::request::Caller;
+use crate::state::{CommandSide, Shared};
+
+/// The command side of the process that serves this request.
+pub(crate) type Side = Data<CommandSide>;
+
+/// Hands one command of `caller` to the writers and waits for the commit.
+pub(crate) async fn execute<A: TenantAggregate>(
+    shared: &Shared,
+    side: &Side,
+    caller: Caller,
+    aggregate_id: Uuid,
+    command: A::Command,
+    fingerprint: Vec<u8>,
+) -> Result<Accepted, ApiError> {
+    let owner = KeyOwner::Actor(caller.actor.id);
+    let key = caller.idempotency_key.map(|key| IdempotencyKey { owner, key, request_hash: fingerprint });
+    let keyed = key.is_some();
+    let request = Request::<A> {
+        tenant_id: caller.tenant_id,
+        aggregate_id,
+        command,
+        actor: caller.actor,
+        request_id: caller.request_id,
+        correlation_id: caller.correlation_id,
+        causation_id: None,
+        hops: 0,
+        key,
+        if_match: caller.if_match,
+        not_before: None,
+    };
+    let writers = side.writers.clone();
+    shared.tasks.run(async move { writers.execute(request).await.map_err(|refusal| ApiError::refused(refusal, keyed)) }).await
+}
+
+/// Seals what is personal under the key of `subject`, before any command sees it.
+pub(crate) async fn seal(
+    shared: &Shared,
+    side: &Side,
+    caller: &Caller,
+    subject: PartyId,
+    text: Option<String>,
+) -> Result<Option<Personal<String>>, ApiError> {
+    let Some(text) = text else { return Ok(None) };
+    let (sealer, tenant_id) = (side.sealer.clone(), caller.tenant_id);
+    let sealed = async move {
+        sealer.seal(tenant_id, subject, &text).await.map_err(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "a value could not be sealed");
+            ApiError::unavailable("personal data cannot be sealed at the moment")
+        })
+    };
+    shared.tasks.run(sealed).await.map(Some)
+}

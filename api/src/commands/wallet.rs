@@ -1,0 +1,109 @@
+//! Commands on wallets, and transfers between them (LED-18, LED-30).
+
+use actix_web::web;
+use cqrs_es::Aggregate as _;
+use holdfast_domain::event::AnyEvent;
+use holdfast_domain::kernel::{TenantId, WalletId};
+use holdfast_domain::wallet::{Wallet, WalletCommand, WalletOwner};
+use holdfast_eventlog::{EventLog, StreamId};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::auth::Capability::{LedgerTransfer, WalletManage};
+use crate::commands::answer::{Answered, CommandAnswer};
+use crate::commands::{Side, execute};
+use crate::error::ApiError;
+use crate::request::{AmountText, Caller, CommandBody, CurrencyCode, NoContent, PathId, Text, positive_amount};
+use crate::routes::RouteSpec;
+use crate::state::Shared;
+
+pub(crate) const ROUTES: &[RouteSpec] = &[
+    RouteSpec::money("/v1/wallets/{walletId}/freeze", &[WalletManage], || web::post().to(freeze_wallet)),
+    RouteSpec::money("/v1/wallets/{walletId}/unfreeze", &[WalletManage], || web::post().to(unfreeze_wallet)),
+    RouteSpec::money("/v1/wallets/{walletId}/close", &[WalletManage], || web::post().to(close_wallet)),
+    RouteSpec::money("/v1/ledger/transfer", &[LedgerTransfer], || web::post().to(transfer)),
+];
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Reason {
+    reason: Text,
+}
+
+/// Move all available money of a wallet into its freeze (MNY-51). Credits still arrive, into the freeze.
+#[utoipa::path(post, path = "/v1/wallets/{walletId}/freeze", tag = "wallet", params(("walletId" = Uuid, Path)), request_body = Reason,
+    responses((status = 200, body = CommandAnswer)))]
+pub(crate) async fn freeze_wallet(
+    caller: Caller,
+    id: PathId<WalletId>,
+    body: CommandBody<Reason>,
+    shared: Shared,
+    side: Side,
+) -> Result<Answered, ApiError> {
+    let command = WalletCommand::Freeze { reason: body.content.reason.into_string() };
+    execute::<Wallet>(&shared, &side, caller, id.0.uuid(), command, body.fingerprint).await.map(Answered::ok)
+}
+
+/// Move what the freeze holds back to available (MNY-51).
+#[utoipa::path(post, path = "/v1/wallets/{walletId}/unfreeze", tag = "wallet", params(("walletId" = Uuid, Path)), request_body = Reason,
+    responses((status = 200, body = CommandAnswer)))]
+pub(crate) async fn unfreeze_wallet(
+    caller: Caller,
+    id: PathId<WalletId>,
+    body: CommandBody<Reason>,
+    shared: Shared,
+    side: Side,
+) -> Result<Answered, ApiError> {
+    let command = WalletCommand::Unfreeze { reason: body.content.reason.into_string() };
+    execute::<Wallet>(&shared, &side, caller, id.0.uuid(), command, body.fingerprint).await.map(Answered::ok)
+}
+
+/// Close a wallet in which every balance is zero (LED-30, MNY-52).
+#[utoipa::path(post, path = "/v1/wallets/{walletId}/close", tag = "wallet", params(("walletId" = Uuid, Path)), request_body = NoContent,
+    responses((status = 200, body = CommandAnswer)))]
+pub(crate) async fn close_wallet(
+    caller: Caller,
+    id: PathId<WalletId>,
+    body: CommandBody<NoContent>,
+    shared: Shared,
+    side: Side,
+) -> Result<Answered, ApiError> {
+    execute::<Wallet>(&shared, &side, caller, id.0.uuid(), WalletCommand::Close, body.fingerprint).await.map(Answered::ok)
+}
+
+/// LED-18.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Transfer {
+    #[schema(value_type = Uuid)]
+    from_wallet_id: WalletId,
+    #[schema(value_type = Uuid)]
+    to_wallet_id: WalletId,
+    amount: AmountText,
+    currency: CurrencyCode,
+    reason: Text,
+}
+
+/// Move money between two wallets of the tenant. Fails with `INSUFFICIENT_FUNDS`, `CURRENCY_MISMATCH` or `WALLET_FROZEN`.
+#[utoipa::path(post, path = "/v1/ledger/transfer", tag = "ledger", request_body = Transfer, responses((status = 200, body = CommandAnswer)))]
+pub(crate) async fn transfer(caller: Caller, body: CommandBody<Transfer>, shared: Shared, side: Side) -> Result<Answered, ApiError> {
+    let transfer = body.content;
+    let amount = positive_amount(&transfer.amount, &transfer.currency)?;
+    let to = owner_of(&shared, &side, caller.tenant_id, transfer.to_wallet_id).await?;
+    let command = WalletCommand::Transfer { amount, to_wallet_id: transfer.to_wallet_id, to, reason: transfer.reason.into_string() };
+    execute::<Wallet>(&shared, &side, caller, transfer.from_wallet_id.uuid(), command, body.fingerprint).await.map(Answered::ok)
+}
+
+/// Owner and currency of a wallet, from the log; they never change, so no later event can make this stale.
+async fn owner_of(shared: &Shared, side: &Side, tenant_id: TenantId, wallet_id: WalletId) -> Result<WalletOwner, ApiError> {
+    let log = side.log.clone();
+    shared.tasks.run(read_owner(log, tenant_id, wallet_id)).await
+}
+
+async fn read_owner(log: EventLog, tenant_id: TenantId, wallet_id: WalletId) -> Result<WalletOwner, ApiError> {
+    let stream = StreamId { tenant_id, aggregate_type: Wallet::TYPE, aggregate_id: wallet_id.uuid() };
+    let first = log.read_stream(stream, 0, 1).await.map_err(|error| ApiError::internal(&error))?;
+    let missing = || ApiError::not_found("WALLET_NOT_FOUND", "wallet");
+    let event = first.first().ok_or_else(missing)?.decode().map_err(|error| ApiError::internal(&error))?.event;
+    if let AnyEvent::Wallet(event) = event { Ok(event.owner) } else { Err(missing()) }
+}

@@ -1,0 +1,92 @@
+//! Around every request: its ids, its metrics, the headers that every answer carries, and errors in one format.
+
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage as _};
+use holdfast_domain::kernel::{CorrelationId, RequestId};
+use uuid::Uuid;
+
+use crate::error::ApiError;
+use crate::routes;
+
+/// Made here for every request; in its logs, errors and events (NFR-105).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EdgeContext {
+    pub(crate) request_id: RequestId,
+    /// The client's `X-Request-Id` when it is a UUID: what it wants its own requests tied together by.
+    pub(crate) correlation_id: CorrelationId,
+}
+
+impl EdgeContext {
+    fn of(headers: &HeaderMap) -> Self {
+        let request_id = Uuid::now_v7();
+        let named = headers.get("X-Request-Id").and_then(|value| value.to_str().ok()).and_then(|text| Uuid::parse_str(text).ok());
+        Self { request_id: RequestId(request_id), correlation_id: CorrelationId(named.unwrap_or(request_id)) }
+    }
+}
+
+/// The outermost layer.
+pub(crate) async fn edge(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let context = EdgeContext::of(request.headers());
+    request.extensions_mut().insert(context);
+    let method = request.method().clone();
+    let route = request.match_pattern().filter(|pattern| routes::is_known(pattern)).unwrap_or_else(|| "other".to_owned());
+    let mut response = in_our_format(next.call(request).await?.map_into_boxed_body(), context.request_id);
+    add_headers(response.headers_mut(), context, &route);
+    measure(&method, route, response.status(), started);
+    Ok(response)
+}
+
+/// Whatever went wrong on the way, the body is the documented one and names the request.
+fn in_our_format(response: ServiceResponse, request_id: RequestId) -> ServiceResponse {
+    let Some(error) = response.response().error() else { return response };
+    let rendered = match error.as_error::<ApiError>() {
+        Some(error) => error.render(Some(request_id)),
+        None => ApiError::from_status(response.status()).render(Some(request_id)),
+    };
+    response.into_response(rendered)
+}
+
+fn add_headers(headers: &mut HeaderMap, context: EdgeContext, route: &str) {
+    let content_policy = if routes::is_documentation(route) {
+        // Swagger UI brings its own scripts and sets styles inline.
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+    } else {
+        "default-src 'none'; frame-ancestors 'none'"
+    };
+    let fixed = [
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("strict-transport-security", "max-age=31536000; includeSubDomains"),
+        (CONTENT_SECURITY_POLICY.as_str(), content_policy),
+    ];
+    for (name, value) in fixed {
+        if let Ok(name) = HeaderName::try_from(name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    for (name, id) in [("x-request-id", context.request_id.0), ("x-correlation-id", context.correlation_id.0)] {
+        if let Ok(value) = HeaderValue::try_from(id.to_string()) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}
+
+/// NFR-106. Labels are templates, never ids: their number is bounded and they name nobody.
+fn measure(method: &actix_web::http::Method, route: String, status: StatusCode, started: Instant) {
+    let method = if routes::METHODS.contains(&method.as_str()) { method.to_string() } else { "other".to_owned() };
+    let labels = [("method", method), ("route", route), ("status", status.as_str().to_owned())];
+    metrics::counter!("holdfast_http_requests_total", &labels).increment(1);
+    metrics::histogram!("holdfast_http_request_duration_seconds", &labels).record(started.elapsed());
+}

@@ -1,0 +1,233 @@
+//! The OpenAPI document (NFR-10). Handlers say what is special about them; what holds for every route (headers,
+//! errors, security) is added here from the route table, so that it cannot be forgotten.
+
+use utoipa::OpenApi;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Components, ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, Type};
+
+use crate::error::ErrorBody;
+use crate::routes::{self, Access, Kind, RouteSpec};
+use crate::{commands, platform, queries};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Holdfast",
+        description = "Holds other people's money until the work is done: escrows, wallets and the double-entry ledger under them. \
+            Commands and queries are apart. A command answers only after its events are stored; send its `position` as `X-Min-Position` \
+            to see it in a query. Amounts are decimal strings beside an ISO 4217 currency; times are RFC 3339, UTC."
+    ),
+    paths(
+        commands::escrow::create_escrow,
+        commands::escrow::fund_escrow,
+        commands::escrow::lock_escrow,
+        commands::escrow::start_work,
+        commands::escrow::submit_delivery,
+        commands::escrow::approve_delivery,
+        commands::escrow::make_releasable,
+        commands::escrow::release_escrow,
+        commands::escrow::release_partially,
+        commands::escrow::refund_escrow,
+        commands::escrow::decline_refund,
+        commands::escrow::cancel_escrow,
+        commands::escrow::dispute_escrow,
+        commands::escrow::widen_dispute,
+        commands::escrow::concede_dispute,
+        commands::escrow::withdraw_dispute,
+        commands::escrow::decide_dispute,
+        commands::escrow::create_escrow_short,
+        commands::escrow::fund_named_escrow,
+        commands::escrow::release_named_escrow,
+        commands::escrow::refund_named_escrow,
+        commands::escrow::dispute_named_escrow,
+        commands::wallet::freeze_wallet,
+        commands::wallet::unfreeze_wallet,
+        commands::wallet::close_wallet,
+        commands::wallet::transfer,
+        commands::bank_receipt::record_bank_receipt,
+        commands::bank_receipt::assign_bank_receipt,
+        commands::tenant::change_settings,
+        commands::tenant::redrive_dead_letter,
+        queries::escrow::list_escrows,
+        queries::escrow::due_escrows,
+        queries::escrow::escrow_detail,
+        queries::escrow::escrow_timeline,
+        queries::escrow::escrow_accounts,
+        queries::escrow::escrow_transactions,
+        queries::escrow::escrow_ledger,
+        queries::wallet::list_wallets,
+        queries::wallet::wallet_balance,
+        queries::wallet::wallet_ledger,
+        queries::ledger::trial_balance,
+        queries::ledger::ledger_health,
+        queries::audit::list_audit,
+        platform::healthz,
+        platform::readyz,
+        platform::prometheus,
+        platform::published_keys,
+        platform::openapi_document,
+    ),
+    components(schemas(ErrorBody))
+)]
+struct Handlers;
+
+/// The whole document.
+pub(crate) fn document() -> utoipa::openapi::OpenApi {
+    let mut document = Handlers::openapi();
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    document.components.get_or_insert_with(Components::new).add_security_scheme("bearer", bearer);
+    for spec in routes::all() {
+        if let Some(operation) = document.paths.paths.get_mut(spec.path).and_then(|item| operation_of(item, spec.method)) {
+            complete(operation, spec);
+        }
+    }
+    document
+}
+
+fn operation_of<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operation> {
+    match method {
+        "GET" => item.get.as_mut(),
+        "POST" => item.post.as_mut(),
+        "PUT" => item.put.as_mut(),
+        _ => None,
+    }
+}
+
+/// Adds what the route table and the edge make true of this route.
+fn complete(operation: &mut Operation, spec: &RouteSpec) {
+    let Access::Requires(any_of) = spec.access else { return };
+    let needed: Vec<_> = any_of.iter().map(|capability| format!("`{}`", capability.as_str())).collect();
+    let description = operation.description.take().or_else(|| operation.summary.clone()).unwrap_or_default();
+    operation.description = Some(format!("{description}\n\nNeeds {}.", needed.join(" or ")));
+    operation.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
+    operation.parameters.get_or_insert_default().extend(headers(spec).into_iter().map(RefOr::T));
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response {
+            let position =
+                HeaderBuilder::new().schema(Some(integer())).description(Some("The position of the tenant's log that this shows."));
+            response.headers.insert("X-Position".to_owned(), RefOr::T(position.build()));
+        }
+    }
+    for (status, description) in errors(spec) {
+        let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
+        let response = ResponseBuilder::new().description(*description).content("application/json", body).build();
+        operation.responses.responses.entry((*status).to_owned()).or_insert(RefOr::T(response));
+    }
+}
+
+fn headers(spec: &RouteSpec) -> Vec<Parameter> {
+    let mut headers = vec![header("X-Tenant-Id", text(), false, "Must be the tenant of the token.")];
+    match spec.kind {
+        Kind::Command => {
+            let about = "1 to 255 visible characters. The same key with the same request gets the first answer again, marked `Idempotency-Replayed`.";
+            headers.push(header("Idempotency-Key", text(), spec.money, about));
+            headers.push(header("If-Match", text(), false, "The version that you have seen; another one is 412 `VERSION_CONFLICT`."));
+        }
+        Kind::Query => headers.push(header("X-Min-Position", integer(), false, "Wait until this position of the tenant's log is visible.")),
+        Kind::Platform => {}
+    }
+    headers
+}
+
+fn header(name: &str, schema: Schema, required: bool, about: &str) -> Parameter {
+    let required = if required { Required::True } else { Required::False };
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(required)
+        .description(Some(about))
+        .schema(Some(schema))
+        .build()
+}
+
+fn text() -> Schema {
+    Schema::Object(ObjectBuilder::new().schema_type(Type::String).build())
+}
+
+fn integer() -> Schema {
+    Schema::Object(ObjectBuilder::new().schema_type(Type::Integer).build())
+}
+
+/// What any route of this kind may answer besides success.
+fn errors(spec: &RouteSpec) -> &'static [(&'static str, &'static str)] {
+    const QUERY: &[(&str, &str)] = &[
+        ("400", "`VALIDATION_FAILED`: names the field"),
+        ("401", "`UNAUTHENTICATED`"),
+        ("403", "`POLICY_DENIED`"),
+        ("404", "`*_NOT_FOUND`: missing, or another's"),
+        ("500", "`INTERNAL`"),
+        ("503", "`PROJECTION_BEHIND`, `UNAVAILABLE`; with `Retry-After`"),
+    ];
+    const COMMAND: &[(&str, &str)] = &[
+        ("400", "`VALIDATION_FAILED`, `IDEMPOTENCY_KEY_REQUIRED`"),
+        ("401", "`UNAUTHENTICATED`"),
+        ("403", "`POLICY_DENIED`, `TENANT_DISABLED`"),
+        ("404", "`*_NOT_FOUND`: missing, or another's"),
+        ("408", "`REQUEST_TIMEOUT`: the body did not arrive in time"),
+        ("409", "`INVALID_*_TRANSITION`, `IDEMPOTENCY_KEY_IN_FLIGHT`"),
+        ("412", "`VERSION_CONFLICT`: If-Match names another version"),
+        ("413", "`PAYLOAD_TOO_LARGE`"),
+        ("415", "`UNSUPPORTED_MEDIA_TYPE`"),
+        ("422", "A rule refuses these values; `AMOUNT_INVALID`, `AMOUNT_PRECISION`, `IDEMPOTENCY_KEY_REUSED`"),
+        ("500", "`INTERNAL`"),
+        ("503", "`UNAVAILABLE`, `OUTCOME_UNKNOWN`: repeat with the same key; with `Retry-After`"),
+    ];
+    if spec.kind == Kind::Command { COMMAND } else { QUERY }
+}
+
+/// Method and path of every operation in the document.
+#[cfg(test)]
+pub(crate) fn operations() -> std::collections::BTreeSet<(String, String)> {
+    let mut document = document();
+    let mut found = std::collections::BTreeSet::new();
+    for (path, item) in &mut document.paths.paths {
+        for method in ["GET", "POST", "PUT"] {
+            if operation_of(item, method).is_some() {
+                found.insert((method.to_owned(), path.clone()));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_documents_its_headers_errors_and_capability() {
+        let mut document = document();
+        for spec in routes::all().filter(|spec| spec.access != Access::Public) {
+            let item = document.paths.paths.get_mut(spec.path).unwrap();
+            let operation = serde_json::to_value(operation_of(item, spec.method).unwrap()).unwrap();
+            let names: Vec<_> =
+                operation["parameters"].as_array().unwrap().iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
+            assert!(names.contains(&"X-Tenant-Id"), "{}", spec.path);
+            assert_eq!(names.contains(&"Idempotency-Key"), spec.kind == Kind::Command, "{}", spec.path);
+            assert_eq!(names.contains(&"X-Min-Position"), spec.kind == Kind::Query, "{}", spec.path);
+            assert!(spec.path.split('{').skip(1).all(|rest| names.contains(&rest.split('}').next().unwrap())), "{}", spec.path);
+            for (status, _) in errors(spec) {
+                assert!(operation["responses"].get(status).is_some(), "{} has no {status}", spec.path);
+            }
+            assert!(operation["description"].as_str().unwrap().contains("Needs `"), "{}", spec.path);
+            assert!(operation["security"].is_array(), "{}", spec.path);
+        }
+    }
+
+    #[test]
+    fn operation_ids_are_unique() {
+        let text = serde_json::to_value(document()).unwrap();
+        let ids: Vec<_> = text["paths"]
+            .as_object()
+            .unwrap()
+            .values()
+            .flat_map(|item| item.as_object().unwrap().values())
+            .filter_map(|operation| operation.get("operationId").and_then(serde_json::Value::as_str))
+            .collect();
+        let mut unique = ids.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(ids.len(), unique.len());
+    }
+}

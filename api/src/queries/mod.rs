@@ -1,0 +1,89 @@
+//! Query routes: a question in, rows of a read model out. One file per context; nothing here can reach the log.
+
+pub(crate) mod audit;
+pub(crate) mod escrow;
+pub(crate) mod ledger;
+mod position; // `X-Min-Position`
+pub(crate) mod wallet;
+
+use std::time::Duration;
+
+use actix_web::body::BoxBody;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use holdfast_eventlog::db::Pool;
+use holdfast_projections::positions::Positions;
+use holdfast_projections::query::{Page, QueryError, Read};
+use serde::Serialize;
+
+use crate::error::ApiError;
+use crate::request::Caller;
+use crate::state::Shared;
+pub(crate) use position::MinPosition;
+
+/// The read side, as handlers reach it.
+#[derive(Clone)]
+pub struct QuerySide {
+    /// The read database as `holdfast_reader`, which sees one tenant at a time.
+    pub pool: Pool,
+    pub positions: Positions,
+    /// How long `X-Min-Position` may wait.
+    pub min_position_wait: Duration,
+}
+
+pub(crate) type Side = Data<QuerySide>;
+
+/// Asks one question on behalf of `caller`, once `projections` have reached the position that the client names.
+pub(crate) async fn ask<T, Q, F>(
+    shared: &Shared,
+    side: &Side,
+    caller: &Caller,
+    minimum: MinPosition,
+    projections: &[&str],
+    question: Q,
+) -> Result<Read<T>, ApiError>
+where
+    T: Send + 'static,
+    Q: FnOnce(Pool) -> F,
+    F: Future<Output = Result<Read<T>, QueryError>> + Send + 'static,
+{
+    if let Some(minimum) = minimum.0 {
+        let reached = side.positions.wait_for(projections, caller.tenant_id, minimum, side.min_position_wait).await;
+        reached.map_err(|behind| ApiError::projection_behind(behind.wanted, behind.position))?;
+    }
+    let answer = question(side.pool.clone());
+    shared.tasks.run(async move { answer.await.map_err(refused) }).await
+}
+
+fn refused(error: QueryError) -> ApiError {
+    match error {
+        QueryError::InvalidLimit => ApiError::validation("limit", error),
+        QueryError::InvalidCursor => ApiError::validation("cursor", error),
+        QueryError::Database(_) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a question failed");
+            ApiError::unavailable("the read models cannot be reached at the moment")
+        }
+        QueryError::Unreadable(_) | QueryError::NoTerms(_) => ApiError::internal(&error),
+    }
+}
+
+/// What stands in the answer besides the position.
+pub(crate) fn found<T>(read: Read<Option<T>>, code: &'static str, what: &str) -> Result<Shown<T>, ApiError> {
+    let value = read.value.ok_or_else(|| ApiError::not_found(code, what))?;
+    Ok(Shown(Read { position: read.position, value }))
+}
+
+pub(crate) fn page(limit: Option<usize>, cursor: Option<String>) -> Result<Page, ApiError> {
+    Page::try_new(limit, cursor).map_err(refused)
+}
+
+/// A value with the position that it shows at least.
+pub(crate) struct Shown<T>(pub(crate) Read<T>);
+
+impl<T: Serialize> Responder for Shown<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok().insert_header(("X-Position", self.0.position.to_string())).json(self.0.value)
+    }
+}

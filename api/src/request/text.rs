@@ -1,0 +1,43 @@
+//! Free text in bodies: bounded, not blank.
+
+use serde::{Deserialize, Deserializer, de};
+use utoipa::ToSchema;
+
+const MAX_CHARACTERS: usize = 2_000;
+
+/// 1 to 2,000 characters, of which at least one is visible; no control characters but line breaks and tabs.
+#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 2000)]
+pub(crate) struct Text(String);
+
+impl Text {
+    pub(crate) fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let visible = !text.trim().is_empty();
+        let short = text.chars().count() <= MAX_CHARACTERS;
+        let clean = !text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'));
+        if visible && short && clean {
+            return Ok(Self(text));
+        }
+        Err(de::Error::custom("must be 1 to 2000 characters of text, not blank, without control characters"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blank_long_and_control_characters_are_refused() {
+        for text in ["", "  ", "a\u{0}b", &"x".repeat(2_001)] {
+            assert!(serde_json::from_value::<Text>(serde_json::json!(text)).is_err(), "{text:?}");
+        }
+        assert_eq!(serde_json::from_str::<Text>(r#""two\nlines""#).unwrap().into_string(), "two\nlines");
+    }
+}

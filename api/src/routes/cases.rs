@@ -1,0 +1,113 @@
+//! One case per route: who must not come in, who must, and how a token of another tenant is tried on it. The tests
+//! beside the routes fail where a route has no case; the whole-system tests run them.
+
+use holdfast_domain::kernel::Role;
+
+/// How to try one route.
+#[derive(Debug, Clone, Copy)]
+pub struct AccessCase {
+    pub method: &'static str,
+    pub path: &'static str,
+    /// A caller with only this role, or with none at all, gets 403 `POLICY_DENIED`.
+    pub denied: Option<Role>,
+    /// A caller with only this role gets past the guard.
+    pub allowed: Role,
+    /// A body of the right shape; `{escrow}`, `{wallet}` … stand for ids of the tenant that is tried.
+    pub body: &'static str,
+    pub foreign: Foreign,
+}
+
+/// Where another tenant's ids are put. The answer must be the one for ids that do not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    /// In the path: an id of this kind.
+    Path(ForeignId),
+    /// In the body, where it names one.
+    Body,
+    /// In this query parameter: the answer shows nothing of it.
+    Parameter(&'static str),
+    /// No id can be named: the answer is about the caller's own tenant and nothing else.
+    OwnTenantOnly,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForeignId {
+    Escrow,
+    Wallet,
+    BankReceipt,
+    Tenant,
+    DeadLetter,
+}
+
+const NONE: &str = "";
+const EMPTY: &str = "{}";
+const REASON: &str = r#"{"reason":"isolation"}"#;
+const ESCROW: Foreign = Foreign::Path(ForeignId::Escrow);
+const WALLET: Foreign = Foreign::Path(ForeignId::Wallet);
+const AMOUNT: &str = r#"{"amount":"1","currency":"EUR"}"#;
+
+const fn post(path: &'static str, denied: Role, allowed: Role, body: &'static str, foreign: Foreign) -> AccessCase {
+    AccessCase { method: "POST", path, denied: Some(denied), allowed, body, foreign }
+}
+
+const fn get(path: &'static str, denied: Option<Role>, allowed: Role, foreign: Foreign) -> AccessCase {
+    AccessCase { method: "GET", path, denied, allowed, body: NONE, foreign }
+}
+
+use Role::{Auditor, Casting, Finance, Ops, Payer, PlatformAdmin, PlatformFinance, Superadmin, Talent, TenantAdmin, Viewer};
+
+#[rustfmt::skip] // keeps the columns
+pub const CASES: &[AccessCase] = &[
+    // escrow commands
+    post("/v1/escrows", Viewer, Casting, NEW_ESCROW, Foreign::Body),
+    post("/v1/escrows/{escrowId}/fund", Talent, Payer, EMPTY, ESCROW),
+    post("/v1/escrows/{escrowId}/lock", Payer, Ops, EMPTY, ESCROW),
+    post("/v1/escrows/{escrowId}/start", Talent, Ops, EMPTY, ESCROW),
+    post("/v1/escrows/{escrowId}/submit-delivery", TenantAdmin, Talent, r#"{"assetIds":["{asset}"]}"#, ESCROW),
+    post("/v1/escrows/{escrowId}/approve", Talent, TenantAdmin, EMPTY, ESCROW),
+    post("/v1/escrows/{escrowId}/make-releasable", Ops, Finance, EMPTY, ESCROW),
+    post("/v1/escrows/{escrowId}/release", Talent, Finance, EMPTY, ESCROW),
+    post("/v1/escrows/{escrowId}/release-partial", Payer, Finance, AMOUNT, ESCROW),
+    post("/v1/escrows/{escrowId}/refund", TenantAdmin, PlatformFinance, r#"{"reason":"cancellation"}"#, ESCROW),
+    post("/v1/escrows/{escrowId}/decline-refund", TenantAdmin, PlatformFinance, REASON, ESCROW),
+    post("/v1/escrows/{escrowId}/cancel", Payer, Ops, REASON, ESCROW),
+    post("/v1/escrows/{escrowId}/dispute", PlatformAdmin, Payer, REASON, ESCROW),
+    post("/v1/escrows/{escrowId}/widen-dispute", PlatformAdmin, Payer, AMOUNT, ESCROW),
+    post("/v1/escrows/{escrowId}/concede", PlatformAdmin, Talent, AMOUNT, ESCROW),
+    post("/v1/escrows/{escrowId}/withdraw-dispute", PlatformAdmin, Payer, EMPTY, ESCROW),
+    post("/v1/escrows/{escrowId}/decision", Finance, Ops, r#"{"decision":"refund"}"#, ESCROW),
+    post("/escrow/create", Viewer, Casting, NEW_ESCROW, Foreign::Body),
+    post("/escrow/fund", Talent, Payer, r#"{"escrowId":"{escrow}"}"#, Foreign::Body),
+    post("/escrow/release", Talent, Finance, r#"{"escrowId":"{escrow}"}"#, Foreign::Body),
+    post("/escrow/refund", TenantAdmin, PlatformFinance, r#"{"escrowId":"{escrow}","reason":"cancellation"}"#, Foreign::Body),
+    post("/escrow/dispute", PlatformAdmin, Payer, r#"{"escrowId":"{escrow}","reason":"isolation"}"#, Foreign::Body),
+    // wallets, ledger, bank receipts, tenant
+    post("/v1/wallets/{walletId}/freeze", Finance, TenantAdmin, REASON, WALLET),
+    post("/v1/wallets/{walletId}/unfreeze", Finance, TenantAdmin, REASON, WALLET),
+    post("/v1/wallets/{walletId}/close", Finance, TenantAdmin, EMPTY, WALLET),
+    post("/v1/ledger/transfer", TenantAdmin, PlatformFinance, TRANSFER, Foreign::Body),
+    post("/v1/bank-receipts", TenantAdmin, PlatformFinance, BANK_RECEIPT, Foreign::Body),
+    post("/v1/bank-receipts/{bankReceiptId}/assign", TenantAdmin, PlatformFinance, r#"{"payerId":"{payer}"}"#, Foreign::Path(ForeignId::BankReceipt)),
+    AccessCase { method: "PUT", path: "/v1/tenants/{tenantId}/settings", denied: Some(Finance), allowed: TenantAdmin, body: EMPTY, foreign: Foreign::Path(ForeignId::Tenant) },
+    post("/v1/admin/dead-letters/{deadLetterId}/redrive", TenantAdmin, Superadmin, REASON, Foreign::Path(ForeignId::DeadLetter)),
+    // queries
+    get("/v1/escrows", None, Viewer, Foreign::Parameter("payerId")),
+    get("/v1/escrows/due", None, Viewer, Foreign::OwnTenantOnly),
+    get("/v1/escrows/{escrowId}", None, Viewer, ESCROW),
+    get("/v1/escrows/{escrowId}/events", None, Viewer, ESCROW),
+    get("/v1/escrow-accounts", Some(Payer), Viewer, Foreign::Parameter("escrowId")),
+    get("/v1/escrow-transactions", None, Viewer, Foreign::Parameter("escrowId")),
+    get("/escrow/{escrowId}/ledger", None, Viewer, ESCROW),
+    get("/v1/wallets", Some(Casting), Finance, Foreign::Parameter("ownerId")),
+    get("/v1/wallets/{walletId}/balance", Some(Casting), Finance, WALLET),
+    get("/v1/wallets/{walletId}/ledger", Some(Casting), Finance, WALLET),
+    get("/v1/ledger/trial-balance", Some(Viewer), Auditor, Foreign::OwnTenantOnly),
+    get("/api/v2/enterprise/ledger/balance", Some(Viewer), Auditor, Foreign::OwnTenantOnly),
+    get("/v1/audit", Some(Viewer), Auditor, Foreign::Parameter("entityId")),
+];
+
+/// A body that creates an escrow between parties of the tenant that is tried.
+const NEW_ESCROW: &str = r#"{"contractId":"{contract}","payerId":"{payer}","payeeId":"{payee}","amount":"10","currency":"EUR"}"#;
+const TRANSFER: &str = r#"{"fromWalletId":"{wallet}","toWalletId":"{otherWallet}","amount":"1","currency":"EUR","reason":"isolation"}"#;
+const BANK_RECEIPT: &str =
+    r#"{"bankReference":"{reference}","amount":"1","currency":"EUR","receivedAt":"2026-01-01T00:00:00Z","payerId":"{payer}"}"#;

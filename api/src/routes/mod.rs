@@ -1,0 +1,167 @@
+//! Every route as data: what it is reached by, who may come in, and who handles it. Routing, the guard, the OpenAPI
+//! document and the tests all read this table, so a route cannot exist without an answer to "who may".
+
+mod cases; // one case of each kind per route, for tests
+
+use actix_web::Route;
+use actix_web::http::Method;
+
+use crate::auth::Capability;
+pub use cases::{AccessCase, CASES, Foreign};
+
+/// A command or a query, its door and its key.
+#[derive(Debug, Clone, Copy)]
+pub struct RouteSpec {
+    /// `GET`, `POST`, `PUT`.
+    pub method: &'static str,
+    /// With `{name}` for ids.
+    pub path: &'static str,
+    pub access: Access,
+    pub kind: Kind,
+    /// True: it can move money, so it needs an `Idempotency-Key`.
+    pub money: bool,
+    pub(crate) handler: fn() -> Route,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Public,
+    /// Any one of these lets in.
+    Requires(&'static [Capability]),
+}
+
+/// Which side serves it (NFR-06).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Command,
+    Query,
+    /// Served by every process: health, keys, documents.
+    Platform,
+}
+
+pub(crate) const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+impl RouteSpec {
+    /// A command that can move money.
+    pub(crate) const fn money(path: &'static str, may: &'static [Capability], handler: fn() -> Route) -> Self {
+        Self { method: "POST", path, access: Access::Requires(may), kind: Kind::Command, money: true, handler }
+    }
+
+    /// A command that cannot.
+    pub(crate) const fn command(method: &'static str, path: &'static str, may: &'static [Capability], handler: fn() -> Route) -> Self {
+        Self { method, path, access: Access::Requires(may), kind: Kind::Command, money: false, handler }
+    }
+
+    pub(crate) const fn query(path: &'static str, may: &'static [Capability], handler: fn() -> Route) -> Self {
+        Self { method: "GET", path, access: Access::Requires(may), kind: Kind::Query, money: false, handler }
+    }
+
+    pub(crate) const fn platform(path: &'static str, handler: fn() -> Route) -> Self {
+        Self { method: "GET", path, access: Access::Public, kind: Kind::Platform, money: false, handler }
+    }
+}
+
+/// In the order in which they are matched.
+const TABLES: &[&[RouteSpec]] = &[
+    crate::commands::escrow::ROUTES,
+    crate::commands::wallet::ROUTES,
+    crate::commands::bank_receipt::ROUTES,
+    crate::commands::tenant::ROUTES,
+    crate::queries::escrow::ROUTES,
+    crate::queries::wallet::ROUTES,
+    crate::queries::ledger::ROUTES,
+    crate::queries::audit::ROUTES,
+    crate::platform::ROUTES,
+];
+
+/// All routes.
+pub fn all() -> impl Iterator<Item = &'static RouteSpec> {
+    TABLES.iter().flat_map(|table| table.iter())
+}
+
+/// The route of a request; HEAD and OPTIONS are not served.
+pub(crate) fn find(method: &Method, pattern: &str) -> Option<&'static RouteSpec> {
+    all().find(|spec| spec.path == pattern && spec.method == method.as_str())
+}
+
+pub(crate) fn is_known(pattern: &str) -> bool {
+    is_documentation(pattern) || all().any(|spec| spec.path == pattern)
+}
+
+/// For `Allow`.
+pub(crate) fn methods_of(pattern: &str) -> String {
+    let methods: Vec<_> = all().filter(|spec| spec.path == pattern).map(|spec| spec.method).collect();
+    methods.join(", ")
+}
+
+/// Where Swagger UI is mounted; its files are public.
+pub(crate) const SWAGGER_UI: &str = "/docs/{_:.*}";
+/// Leads there.
+pub(crate) const DOCS: &str = "/docs";
+pub(crate) const OPENAPI_DOCUMENT: &str = "/docs/openapi.json";
+
+pub(crate) fn is_documentation(pattern: &str) -> bool {
+    pattern == SWAGGER_UI || pattern == DOCS
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::auth::granted;
+    use crate::openapi;
+
+    fn names() -> BTreeSet<(String, String)> {
+        all().map(|spec| (spec.method.to_owned(), spec.path.to_owned())).collect()
+    }
+
+    #[test]
+    fn no_route_is_listed_twice() {
+        assert_eq!(names().len(), all().count());
+    }
+
+    #[test]
+    fn the_openapi_document_has_exactly_these_routes() {
+        assert_eq!(openapi::operations(), names());
+    }
+
+    #[test]
+    fn every_command_changes_and_every_query_reads() {
+        // NFR-06.
+        for spec in all() {
+            assert_eq!(spec.method != "GET", spec.kind == Kind::Command, "{} {}", spec.method, spec.path);
+        }
+    }
+
+    #[test]
+    fn commands_without_a_key_are_only_those_that_cannot_move_money() {
+        let without: Vec<_> = all().filter(|spec| spec.kind == Kind::Command && !spec.money).map(|spec| spec.path).collect();
+        assert_eq!(without, ["/v1/tenants/{tenantId}/settings"]);
+    }
+
+    #[test]
+    fn only_the_platform_routes_are_public() {
+        for spec in all() {
+            assert_eq!(spec.access == Access::Public, spec.kind == Kind::Platform, "{}", spec.path);
+            assert_ne!(spec.access, Access::Requires(&[]), "{} lets nobody in", spec.path);
+        }
+    }
+
+    #[test]
+    fn every_route_that_is_not_public_has_an_authorisation_and_a_foreign_tenant_case() {
+        for spec in all() {
+            let Access::Requires(any_of) = spec.access else { continue };
+            let cases: Vec<_> = CASES.iter().filter(|case| (case.method, case.path) == (spec.method, spec.path)).collect();
+            let [case] = cases[..] else { panic!("{} {} has {} cases in routes/cases.rs", spec.method, spec.path, cases.len()) };
+            let has = |role| any_of.iter().any(|capability| granted(role).contains(capability));
+            assert!(has(case.allowed), "{}: {:?} is not let in", spec.path, case.allowed);
+            assert!(!case.denied.is_some_and(has), "{}: {:?} is let in", spec.path, case.denied);
+            let has_id = spec.path.contains('{');
+            assert_eq!(has_id, matches!(case.foreign, Foreign::Path(_)), "{}: a path with an id is tried with a foreign one", spec.path);
+        }
+        for case in CASES {
+            assert!(all().any(|spec| (spec.method, spec.path) == (case.method, case.path)), "{} is no route", case.path);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What handlers share. The two sides are apart: a process may have one of them only.
+
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use holdfast_commands::Writers;
+use holdfast_commands::personal::Sealer;
+use holdfast_eventlog::EventLog;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::{Keyring, Verifier};
+use crate::error::ApiError;
+use crate::health::Check;
+use crate::payment_sessions::PaymentSessions;
+
+/// Everybody needs it.
+pub(crate) type Shared = Data<SharedState>;
+
+pub(crate) struct SharedState {
+    pub(crate) verifier: Verifier,
+    pub(crate) keys: Arc<Keyring>,
+    /// Fingerprints of requests are made with it.
+    pub(crate) request_hash_key: [u8; 32],
+    pub(crate) profile: String,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) metrics: Option<PrometheusHandle>,
+    pub(crate) tasks: Tasks,
+}
+
+/// The write side, as handlers reach it.
+#[derive(Clone)]
+pub struct CommandSide {
+    pub writers: Writers,
+    pub sealer: Sealer,
+    /// For facts of other streams that a command must name (protocols 2.7).
+    pub log: EventLog,
+    pub payments: Arc<dyn PaymentSessions>,
+}
+
+/// Where handlers do their work: on the process's own runtime, not on the connection's thread, so that a client that
+/// goes away cancels nothing (settings.md, the sqlx trap), and a stopping server waits for what it has begun.
+#[derive(Clone)]
+pub(crate) struct Tasks {
+    runtime: Handle,
+    tracker: TaskTracker,
+}
+
+impl Tasks {
+    pub(crate) fn new(runtime: Handle) -> Self {
+        Self { runtime, tracker: TaskTracker::new() }
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// A panic in `work` costs its own caller a 500 and nobody else anything.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        use tracing::Instrument as _;
+        let task = self.tracker.spawn_on(work.in_current_span(), &self.runtime);
+        task.await.unwrap_or_else(|error| Err(ApiError::internal(&error)))
+    }
+
+    /// Returns when everything that was begun is done.
+    pub(crate) async fn finish(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
