@@ -10,8 +10,8 @@ use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
 use sqlx::migrate::MigrateError;
 use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Executor, PgConnection, PgPool, Postgres, Row};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use sqlx::{Connection as _, Executor, PgConnection, PgPool, Postgres, Row};
 
 /// For single statements, each its own transaction.
 ///
@@ -58,7 +58,7 @@ impl Default for PoolSettings {
             statement_timeout: Duration::from_secs(5),
             lock_timeout: Duration::from_secs(1),
             idle_in_transaction_timeout: Duration::from_secs(5),
-            idle_session_timeout: Duration::from_mins(10),
+            idle_session_timeout: Duration::from_secs(600),
             plans: Plans::Automatic,
             check_on_release: true,
         }
@@ -153,6 +153,23 @@ impl Pool {
     /// When no connection is free in time or the server does not answer.
     pub async fn begin_tenant_read(&self, tenant_id: TenantId) -> Result<Tx, sqlx::Error> {
         self.begin_with(&format!("BEGIN READ ONLY; SET LOCAL app.tenant_id = '{}'", tenant_id.uuid())).await
+    }
+
+    /// A session of its own, outside the pool, that is never ended for being idle: to hold a lock.
+    pub(crate) async fn session(&self) -> Result<PgConnection, sqlx::Error> {
+        PgConnection::connect_with(&self.lasting()).await
+    }
+
+    /// A session of its own, outside the pool, that is never ended for being idle: to wait for notifications.
+    pub(crate) async fn listener(&self) -> Result<PgListener, sqlx::Error> {
+        let own = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None).connect_with(self.lasting()).await?;
+        let mut listener = PgListener::connect_with(&own).await?;
+        listener.eager_reconnect(false); // a lost connection is reported, not hidden
+        Ok(listener)
+    }
+
+    fn lasting(&self) -> PgConnectOptions {
+        (*self.inner.connect_options()).clone().options([("idle_session_timeout", "0")])
     }
 
     pub async fn close(&self) {

@@ -84,6 +84,16 @@ impl EventLog {
             sqlx::query_as("SELECT tenant_id, position, recorded_at FROM tenant_heads").fetch_all(&mut *connection).await?;
         Ok(rows.into_iter().map(|(tenant_id, position, recorded_at)| (TenantId(tenant_id), (position, recorded_at))).collect())
     }
+
+    /// The heads of these tenants; those without one are missing.
+    pub(crate) async fn positions(&self, tenants: &[TenantId]) -> Result<HashMap<TenantId, i64>, LogError> {
+        let mut connection = self.pool.acquire().await?;
+        let rows: Vec<(Uuid, i64)> = sqlx::query_as("SELECT tenant_id, position FROM tenant_heads WHERE tenant_id = ANY ($1::uuid[])")
+            .bind(tenants.iter().map(|tenant| tenant.uuid()).collect::<Vec<_>>())
+            .fetch_all(&mut *connection)
+            .await?;
+        Ok(rows.into_iter().map(|(tenant_id, position)| (TenantId(tenant_id), position)).collect())
+    }
 }
 
 /// From the columns that the statements of this crate list, in their order.

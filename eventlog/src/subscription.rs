@@ -1,4 +1,13 @@
-//! Gap-free delivery of each tenant's events to consumers that keep their own checkpoints (protocols 6).
+//! Gap-free delivery of each tenant's events to consumers that keep their own checkpoints.
+//!
+//! What wakes a consumer (a message, a notification, the sweep) says only that there is more; what it is given is the event
+//! at its checkpoint + 1 and on from there: from the events that just arrived, or from the log. So messages may be lost,
+//! repeated, out of order or absent.
+
+mod place;
+mod runner;
+mod source;
+mod wake;
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -8,6 +17,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::{Recorded, TenantId};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::types::{StoredEvent, UnreadableEvent};
@@ -88,13 +99,35 @@ impl Default for SubscriptionSettings {
     }
 }
 
-/// Runs until `shutdown`. Failures are logged and tried again; they never end it.
+/// Runs until `shutdown`, then finishes what is being consumed. Failures are logged and tried again; they never end it.
+///
+/// All consumers of a process belong in one call: they share what is received and read. Without a fast path the wait for
+/// new events ends with the notification of their append.
 pub async fn run(
-    _log: EventLog,
-    _fast_path: Option<nats::Feed>,
-    _consumers: Vec<Arc<dyn Consumer>>,
-    _settings: SubscriptionSettings,
-    _shutdown: CancellationToken,
+    log: EventLog,
+    fast_path: Option<nats::Feed>,
+    consumers: Vec<Arc<dyn Consumer>>,
+    settings: SubscriptionSettings,
+    shutdown: CancellationToken,
 ) {
-    todo!()
+    let source = Arc::new(source::Source::new(log.clone()));
+    let mut tasks = JoinSet::new();
+    let mut wakers = Vec::new();
+    for consumer in consumers {
+        let (waker, wakes) = mpsc::channel(1024);
+        wakers.push(waker);
+        tasks.spawn(runner::Runner::new(consumer, source.clone(), settings.clone()).run(wakes, shutdown.clone()));
+    }
+    let wakers = wake::Wakers(wakers);
+    let connected = fast_path.as_ref().map(nats::Feed::nats);
+    if let Some(feed) = fast_path {
+        tasks.spawn(wake::on_messages(feed, source, wakers.clone(), shutdown.clone()));
+    }
+    tasks.spawn(wake::on_notifications(log.clone(), connected, wakers.clone(), shutdown.clone()));
+    tasks.spawn(wake::on_sweep(log, wakers, settings.sweep_every, shutdown));
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a part of a subscription ended");
+        }
+    }
 }

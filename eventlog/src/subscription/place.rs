@@ -1,0 +1,52 @@
+//! Where one consumer stands in one tenant's log.
+
+use tokio::time::Instant;
+
+use crate::retry;
+
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    /// Consumed to here.
+    pub(super) checkpoint: i64,
+    /// Known to exist to here.
+    pub(super) reached: i64,
+    /// Waits in the queue or is being worked on.
+    pub(super) busy: bool,
+    failures: u32,
+    /// Not before.
+    pause: Option<Instant>,
+}
+
+impl Place {
+    pub(super) fn at(checkpoint: i64) -> Self {
+        Self { checkpoint, ..Self::default() }
+    }
+
+    pub(super) fn is_behind(&self) -> bool {
+        self.reached > self.checkpoint
+    }
+
+    pub(super) fn may_start(&self, now: Instant) -> bool {
+        !self.busy && self.is_behind() && self.pause.is_none_or(|until| until <= now)
+    }
+
+    /// When it may start, if it waits for that.
+    pub(super) fn paused_until(&self) -> Option<Instant> {
+        self.pause.filter(|_| !self.busy && self.is_behind())
+    }
+
+    pub(super) fn consumed(&mut self, through: i64) {
+        self.checkpoint = through;
+        self.busy = false;
+        self.failures = 0;
+        self.pause = None;
+    }
+
+    /// Returns how often it has failed in a row.
+    pub(super) fn failed(&mut self) -> u32 {
+        self.busy = false;
+        self.pause = Some(Instant::now() + retry::backoff(self.failures));
+        self.failures += 1;
+        self.failures
+    }
+}

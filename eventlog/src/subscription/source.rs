@@ -1,0 +1,161 @@
+//! Where consumers take events from: those that just arrived, else the log.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use holdfast_domain::kernel::TenantId;
+
+use super::FeedEvent;
+use crate::types::StoredEvent;
+use crate::{EventLog, LogError};
+
+/// Bytes of events that are kept for the consumers of this process.
+const MOST_BYTES: usize = 16 << 20;
+const READERS: usize = 16;
+
+pub(super) struct Source {
+    log: EventLog,
+    recent: Mutex<Recent>,
+    /// Of consumers that miss the same events, one reads and the others find them.
+    reading: [tokio::sync::Mutex<()>; READERS],
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SourceError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Tampering or a bug: positions have no gaps.
+    #[error("position {missing} of tenant {tenant_id} is missing in the log")]
+    Gap { tenant_id: TenantId, missing: i64 },
+}
+
+impl Source {
+    pub(super) fn new(log: EventLog) -> Self {
+        Self { log, recent: Mutex::default(), reading: std::array::from_fn(|_| tokio::sync::Mutex::default()) }
+    }
+
+    /// Notes an event that arrived by message.
+    pub(super) fn arrived(&self, event: StoredEvent) {
+        self.recent().insert(Arc::new(FeedEvent::new(event)));
+    }
+
+    /// The events at `after + 1`, `after + 2`, … that are there, at most `limit`; none when there are none.
+    pub(super) async fn next(&self, tenant_id: TenantId, after: i64, limit: usize) -> Result<Vec<Arc<FeedEvent>>, SourceError> {
+        let arrived = self.recent().after(tenant_id, after, limit);
+        if !arrived.is_empty() {
+            return Ok(arrived);
+        }
+        let _one_reads = self.reading[usize::from(tenant_id.uuid().as_bytes()[15]) % READERS].lock().await;
+        let read_by_another = self.recent().after(tenant_id, after, limit);
+        if !read_by_another.is_empty() {
+            return Ok(read_by_another);
+        }
+        let events = self.log.read(tenant_id, after, i64::try_from(limit).unwrap_or(i64::MAX)).await?;
+        if let Some((_, missing)) = events.iter().zip(after + 1..).map(|(event, due)| (event.position, due)).find(|(is, due)| is != due) {
+            return Err(SourceError::Gap { tenant_id, missing });
+        }
+        let events: Vec<_> = events.into_iter().map(|event| Arc::new(FeedEvent::new(event))).collect();
+        let mut recent = self.recent();
+        for event in &events {
+            recent.insert(event.clone());
+        }
+        Ok(events)
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Default)]
+struct Recent {
+    events: HashMap<TenantId, BTreeMap<i64, Arc<FeedEvent>>>,
+    /// Oldest arrival first.
+    order: VecDeque<(TenantId, i64)>,
+    bytes: usize,
+}
+
+impl Recent {
+    fn insert(&mut self, event: Arc<FeedEvent>) {
+        let (tenant_id, position) = (event.tenant_id, event.position);
+        let tenant = self.events.entry(tenant_id).or_default();
+        if tenant.contains_key(&position) {
+            return;
+        }
+        self.bytes += size(&event);
+        tenant.insert(position, event);
+        self.order.push_back((tenant_id, position));
+        while self.bytes > MOST_BYTES {
+            let Some((tenant_id, position)) = self.order.pop_front() else { break };
+            self.remove(tenant_id, position);
+        }
+    }
+
+    fn remove(&mut self, tenant_id: TenantId, position: i64) {
+        if let Some(tenant) = self.events.get_mut(&tenant_id) {
+            if let Some(event) = tenant.remove(&position) {
+                self.bytes -= size(&event);
+            }
+            if tenant.is_empty() {
+                self.events.remove(&tenant_id);
+            }
+        }
+    }
+
+    fn after(&self, tenant_id: TenantId, after: i64, limit: usize) -> Vec<Arc<FeedEvent>> {
+        let Some(tenant) = self.events.get(&tenant_id) else { return Vec::new() };
+        let next = tenant.range(after + 1..).zip(after + 1..);
+        next.take_while(|((is, _), due)| *is == due).take(limit).map(|((_, event), _)| event.clone()).collect()
+    }
+}
+
+fn size(event: &FeedEvent) -> usize {
+    event.payload.len() + event.metadata.len() + 300
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn event(position: i64, bytes: usize) -> Arc<FeedEvent> {
+        Arc::new(FeedEvent::new(StoredEvent {
+            tenant_id: TenantId(Uuid::nil()),
+            position,
+            aggregate_type: "wallet".into(),
+            aggregate_id: Uuid::nil(),
+            sequence: position,
+            event_type: "wallet.opened".into(),
+            event_version: "1".into(),
+            payload: " ".repeat(bytes),
+            metadata: String::new(),
+            recorded_at: chrono::DateTime::UNIX_EPOCH,
+        }))
+    }
+
+    #[test]
+    fn events_are_given_only_without_gap_from_the_place_asked_for() {
+        let mut recent = Recent::default();
+        for position in [3, 2, 5, 2] {
+            recent.insert(event(position, 1));
+        }
+        let after = |after, limit| recent.after(TenantId(Uuid::nil()), after, limit).iter().map(|event| event.position).collect::<Vec<_>>();
+        assert_eq!(after(0, 9), Vec::<i64>::new());
+        assert_eq!(after(1, 9), vec![2, 3]);
+        assert_eq!(after(1, 1), vec![2]);
+        assert_eq!(after(4, 9), vec![5]);
+        assert_eq!(after(5, 9), Vec::<i64>::new());
+    }
+
+    #[test]
+    fn the_oldest_go_when_there_are_too_many_bytes() {
+        let mut recent = Recent::default();
+        for position in 1..=40 {
+            recent.insert(event(position, 1 << 20));
+        }
+        assert!(recent.bytes <= MOST_BYTES && recent.order.len() < 17);
+        assert_eq!(recent.after(TenantId(Uuid::nil()), 39, 9).len(), 1);
+        assert_eq!(recent.after(TenantId(Uuid::nil()), 0, 9).len(), 0);
+    }
+}

@@ -1,0 +1,119 @@
+//! What tells consumers that there is more to consume. Each may fail or be late: the sweep finds what the others miss.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use holdfast_domain::kernel::TenantId;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::source::Source;
+use crate::nats::{Feed, Nats};
+use crate::{EventLog, LogError, retry};
+
+/// Per tenant a position that exists.
+pub(super) type Reached = Arc<HashMap<TenantId, i64>>;
+
+#[derive(Debug, Clone)]
+pub(super) enum Wake {
+    Tenants(Reached),
+    /// All tenants.
+    Sweep(Reached),
+}
+
+#[derive(Clone)]
+pub(super) struct Wakers(pub(super) Vec<mpsc::Sender<Wake>>);
+
+impl Wakers {
+    /// A consumer that has too much to do misses this one; the sweep tells it again.
+    fn wake(&self, wake: &Wake) {
+        for waker in &self.0 {
+            _ = waker.try_send(wake.clone());
+        }
+    }
+}
+
+/// While messages arrive, notifications are only a second chance, and come late enough not to be the first.
+const BEHIND_MESSAGES: Duration = Duration::from_millis(100);
+
+pub(super) async fn on_messages(mut feed: Feed, source: Arc<Source>, wakers: Wakers, shutdown: CancellationToken) {
+    loop {
+        let first = tokio::select! {
+            event = feed.next() => event,
+            () = shutdown.cancelled() => return,
+        };
+        let mut reached = HashMap::new();
+        let mut next = Some(first);
+        while let Some(event) = next {
+            let position = reached.entry(event.tenant_id).or_insert(event.position);
+            *position = event.position.max(*position);
+            source.arrived(event);
+            next = feed.next().now_or_never();
+        }
+        wakers.wake(&Wake::Tenants(Arc::new(reached)));
+    }
+}
+
+pub(super) async fn on_notifications(log: EventLog, messages: Option<Nats>, wakers: Wakers, shutdown: CancellationToken) {
+    let mut failures = 0;
+    loop {
+        let listened = tokio::select! {
+            listened = listen(&log, messages.as_ref(), &wakers, &mut failures) => listened,
+            () = shutdown.cancelled() => return,
+        };
+        if let Err(error) = listened {
+            tracing::warn!(%error, "not listening to the write database; the sweep goes on");
+        }
+        tokio::select! {
+            () = sleep(retry::backoff(failures)) => failures += 1,
+            () = shutdown.cancelled() => return,
+        }
+    }
+}
+
+/// Ends with the connection.
+async fn listen(log: &EventLog, messages: Option<&Nats>, wakers: &Wakers, failures: &mut u32) -> Result<(), LogError> {
+    let mut listener = log.pool.listener().await?;
+    listener.listen("holdfast_log").await?;
+    *failures = 0;
+    while let Some(first) = listener.try_recv().await? {
+        if messages.is_some_and(Nats::is_connected) {
+            sleep(BEHIND_MESSAGES).await;
+        }
+        let mut tenants = Vec::new();
+        let mut next = Some(first);
+        while let Some(notification) = next {
+            tenants.extend(notification.payload().split(',').filter_map(|id| id.parse::<TenantId>().ok()));
+            next = listener.try_recv().now_or_never().transpose()?.flatten();
+        }
+        tenants.sort_unstable();
+        tenants.dedup();
+        wakers.wake(&Wake::Tenants(Arc::new(log.positions(&tenants).await?)));
+    }
+    Ok(())
+}
+
+pub(super) async fn on_sweep(log: EventLog, wakers: Wakers, every: Duration, shutdown: CancellationToken) {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = shutdown.cancelled() => return,
+        }
+        let heads = tokio::select! {
+            heads = log.heads() => heads,
+            () = shutdown.cancelled() => return,
+        };
+        match heads {
+            Ok(heads) => {
+                let reached = heads.into_iter().map(|(tenant_id, (position, _))| (tenant_id, position)).collect();
+                wakers.wake(&Wake::Sweep(Arc::new(reached)));
+            }
+            Err(error) => tracing::warn!(%error, "cannot read the heads"),
+        }
+    }
+}
