@@ -1,5 +1,7 @@
 //! The runtime against a real database: protocols 7 and 10.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::sync::Arc;

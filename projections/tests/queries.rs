@@ -1,5 +1,7 @@
 //! Answers over a typical history.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::collections::BTreeSet;

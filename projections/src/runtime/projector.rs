@@ -47,7 +47,7 @@ impl From<BatchError> for ConsumeError {
     fn from(error: BatchError) -> Self {
         match error {
             BatchError::Moved => Self::Moved,
-            other => Self::Failed(Box::new(other)),
+            error @ (BatchError::OtherVersion { .. } | BatchError::Keys(_) | BatchError::Fold(_)) => Self::Failed(Box::new(error)),
         }
     }
 }
