@@ -15,6 +15,9 @@ mod status;
 mod terms;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use aggregate::{Escrow, OpenDispute};
 pub use command::{
     Artifact, ArtifactKind, CreateEscrow, Decision, DisputeKind, EscrowCommand, FundingFailure, FundingSource, RefundReason,

@@ -86,7 +86,8 @@ impl Hours {
     #[must_use]
     pub fn duration(self) -> TimeDelta {
         const HUNDRED_YEARS_MS: i64 = 100 * 366 * 24 * 3_600_000;
-        let milliseconds = (self.0 * Decimal::from(3_600_000)).trunc().to_i64().unwrap_or(HUNDRED_YEARS_MS);
+        let exact = self.0.checked_mul(Decimal::from(3_600_000));
+        let milliseconds = exact.and_then(|milliseconds| milliseconds.trunc().to_i64()).unwrap_or(HUNDRED_YEARS_MS);
         TimeDelta::milliseconds(milliseconds.clamp(0, HUNDRED_YEARS_MS))
     }
 }
