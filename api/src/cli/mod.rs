@@ -1,0 +1,98 @@
+//! The `holdfast` command line. Each subcommand is one file; what they share about settings is in `context`.
+
+mod context;
+mod demo;
+mod dev;
+mod doctor;
+mod migrate;
+pub mod print;
+mod reactions;
+mod serve;
+mod tenant;
+mod token;
+mod verify;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use context::Global;
+
+/// Holds other people's money until the work is done.
+///
+/// Escrow, wallets and a double-entry ledger on an append-only log of events. Start with `holdfast dev`: it runs everything
+/// on this machine, with its own Postgres and NATS, and prints tokens and curl lines to try.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, propagate_version = true, arg_required_else_help = true, max_term_width = 110)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything here: embedded Postgres and NATS, migrations, demo tenants, all roles, until Ctrl-C.
+    Dev(dev::Arguments),
+    /// Serve chosen roles against the databases and the NATS that the settings name.
+    Serve(serve::Arguments),
+    /// Bring both databases to the shape of this version: roles, tables, policies.
+    Migrate(migrate::Arguments),
+    /// Create, list, configure, suspend and activate tenants.
+    Tenant(tenant::Arguments),
+    /// Print an access token, signed with the key that the server publishes.
+    Token(token::Arguments),
+    /// Drive the running system over HTTP like real clients, account for every unit of money, and verify.
+    Demo(demo::Arguments),
+    /// Check every invariant that can be checked on the live databases.
+    Verify(verify::Arguments),
+    /// Print every setting that protects data, and whether it is on.
+    Doctor(doctor::Arguments),
+    /// Show reactions that were put aside, and try them again.
+    Reactions(reactions::Arguments),
+}
+
+/// Parses the command line and runs it.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::Error::new(error).context("cannot start the runtime")),
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(code) => code,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("holdfast: {error:#}");
+    ExitCode::FAILURE
+}
+
+async fn run(Arguments { global, command }: Arguments) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Dev(arguments) => dev::run(&global, arguments).await,
+        Command::Serve(arguments) => serve::run(&global, arguments).await,
+        Command::Migrate(arguments) => migrate::run(&global, arguments).await,
+        Command::Tenant(arguments) => tenant::run(&global, arguments).await,
+        Command::Token(arguments) => token::run(&global, arguments),
+        Command::Demo(arguments) => demo::run(&global, arguments).await,
+        Command::Verify(arguments) => verify::run(&global, arguments).await,
+        Command::Doctor(arguments) => doctor::run(&global, arguments).await,
+        Command::Reactions(arguments) => reactions::run(&global, arguments).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,206 @@
+//! Settings into running parts: pools per database role, writers, consumers, the server.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use holdfast_commands::personal::Sealer;
+use holdfast_commands::reaction::Reactor;
+use holdfast_commands::{Clock, DeadlineTracker, DeadlineWorker, WriterSettings, Writers};
+use holdfast_eventlog::EventLog;
+use holdfast_eventlog::db::{Pool, PoolSettings};
+use holdfast_eventlog::subscription::{self, Consumer, SubscriptionSettings};
+use holdfast_projections::personal::StoredKeys;
+use holdfast_projections::positions::Positions;
+use secrecy::ExposeSecret as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::serve::Role;
+use super::token;
+use crate::health::Check;
+use crate::payment_sessions::NoProvider;
+use crate::server::{self, Parts, ServerConfig};
+use crate::settings::{DatabaseRole, LogFormat, Settings, Side};
+use crate::telemetry::{self, TelemetryConfig, TelemetryGuard};
+use crate::{CommandSide, QuerySide};
+
+/// Requests that may wait for `X-Min-Position` at the same time.
+const MAX_WAITING: usize = 2_000;
+const DEADLINES_EVERY: Duration = Duration::from_millis(250);
+
+pub(super) async fn pool(settings: &Settings, side: Side, role: DatabaseRole, max_connections: u32) -> anyhow::Result<Pool> {
+    connect(settings, side, role, PoolSettings { max_connections, ..PoolSettings::default() }).await
+}
+
+/// A pool as an [`EventLog`] wants it.
+pub(super) async fn log(settings: &Settings, role: DatabaseRole, max_connections: u32) -> anyhow::Result<EventLog> {
+    Ok(EventLog::new(connect(settings, Side::Write, role, PoolSettings::for_log(max_connections)).await?))
+}
+
+async fn connect(settings: &Settings, side: Side, role: DatabaseRole, pool: PoolSettings) -> anyhow::Result<Pool> {
+    let url = settings.database.url(side, role)?;
+    let name = role.name().unwrap_or("holdfast");
+    let pool = PoolSettings { application_name: name, ..pool };
+    Pool::connect(url.expose_secret(), pool).await.with_context(|| format!("cannot reach the {} database as {name}", side.as_str()))
+}
+
+pub(super) fn start_logging(settings: &Settings) -> anyhow::Result<TelemetryGuard> {
+    telemetry::start(&TelemetryConfig {
+        filter: settings.telemetry.log.clone(),
+        json: settings.telemetry.log_format == LogFormat::Json,
+        otlp_endpoint: settings.telemetry.otlp_endpoint.clone(),
+    })
+}
+
+/// Everything that was started, until [`Running::stop`].
+pub(super) struct Running {
+    shutdown: CancellationToken,
+    tasks: JoinSet<anyhow::Result<()>>,
+}
+
+impl Running {
+    /// Returns when a signal says so, or with the error of a part that cannot go on.
+    pub(super) async fn until_told_to_stop(&mut self) -> anyhow::Result<()> {
+        let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+        tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            Some(ended) = self.tasks.join_next() => ended.context("a part of the process panicked")?.context("a part of the process ended"),
+        }
+    }
+
+    /// Lets everybody finish what was begun.
+    pub(super) async fn stop(mut self) {
+        self.shutdown.cancel();
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(Duration::from_secs(20), all).await.is_err() {
+            tracing::warn!("some parts did not stop in time");
+        }
+    }
+}
+
+/// What the parts of one process share.
+struct Shop<'a> {
+    settings: &'a Settings,
+    shutdown: CancellationToken,
+    tasks: JoinSet<anyhow::Result<()>>,
+}
+
+pub(super) async fn start(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow::Result<Running> {
+    let mut shop = Shop { settings, shutdown: CancellationToken::new(), tasks: JoinSet::new() };
+    let writers = if roles.contains(&Role::Api) || roles.contains(&Role::Reactor) { Some(shop.writers().await?) } else { None };
+    if let Some((log, writers)) = &writers {
+        if roles.contains(&Role::Reactor) {
+            shop.reactor(writers.clone()).await?;
+        }
+        if roles.contains(&Role::Api) {
+            shop.api(log.clone(), writers.clone()).await?;
+        }
+    }
+    if roles.contains(&Role::Projector) {
+        shop.projector().await?;
+    }
+    if roles.contains(&Role::Relay) {
+        shop.relay().await?;
+    }
+    Ok(Running { shutdown: shop.shutdown, tasks: shop.tasks })
+}
+
+impl Shop<'_> {
+    /// Shared by requests, reactions and deadlines: one cache, one queue per tenant.
+    async fn writers(&mut self) -> anyhow::Result<(EventLog, Writers)> {
+        let log = log(self.settings, DatabaseRole::Writer, self.settings.database.connections.writer).await?;
+        let clock = Clock::default();
+        let measuring = pool(self.settings, Side::Write, DatabaseRole::Writer, 1).await?;
+        clock.measure(&measuring).await.context("cannot compare this clock with the database's")?;
+        self.spawn(|shutdown| clock.clone().watch(measuring, shutdown));
+        let defaults = WriterSettings::default();
+        let limits = &self.settings.limits;
+        let writers = if limits.writers == 0 { defaults.writers } else { limits.writers };
+        let writers = Writers::start(&log, clock, &WriterSettings { writers, queue_capacity: limits.writer_queue, ..defaults });
+        Ok((log, writers))
+    }
+
+    /// Reactions, and deadlines with the worker that fires them.
+    async fn reactor(&mut self, writers: Writers) -> anyhow::Result<()> {
+        let connections = self.settings.database.connections.reactor;
+        let pool = pool(self.settings, Side::Write, DatabaseRole::Reactor, connections).await?;
+        let log = log(self.settings, DatabaseRole::Reactor, connections).await?;
+        let reactor: Arc<dyn Consumer> = Arc::new(Reactor::new(log.clone(), pool.clone(), writers.clone()));
+        let tracker: Arc<dyn Consumer> = Arc::new(DeadlineTracker::new(pool.clone()));
+        self.subscribe(log, vec![reactor, tracker]);
+        let worker = DeadlineWorker::new(pool, writers, DEADLINES_EVERY);
+        self.spawn(|shutdown| worker.run(shutdown));
+        Ok(())
+    }
+
+    async fn projector(&mut self) -> anyhow::Result<()> {
+        let connections = self.settings.database.connections.projector;
+        let log = log(self.settings, DatabaseRole::Projector, connections).await?;
+        let keys = pool(self.settings, Side::Write, DatabaseRole::Projector, 2).await?;
+        let read = pool(self.settings, Side::Read, DatabaseRole::Projector, connections).await?;
+        let keys: Arc<dyn holdfast_projections::personal::Keys> = Arc::new(StoredKeys::new(keys, &self.settings.personal_master_key()?));
+        self.subscribe(log, holdfast_projections::projectors(&read, &keys));
+        Ok(())
+    }
+
+    async fn relay(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn subscribe(&mut self, log: EventLog, consumers: Vec<Arc<dyn Consumer>>) {
+        self.spawn(|shutdown| subscription::run(log, None, consumers, SubscriptionSettings::default(), shutdown));
+    }
+
+    async fn api(&mut self, log: EventLog, writers: Writers) -> anyhow::Result<()> {
+        let settings = self.settings;
+        let metrics = telemetry::install_metrics().context("cannot collect metrics")?;
+        let sealing = pool(settings, Side::Write, DatabaseRole::Writer, 2).await?;
+        let reading = pool(settings, Side::Read, DatabaseRole::Reader, settings.database.connections.reader).await?;
+        let listen_url = settings.database.url(Side::Read, DatabaseRole::Reader)?.expose_secret().to_owned();
+        let positions = Positions::start(reading.clone(), Some(listen_url), MAX_WAITING, self.shutdown.clone());
+        let checks = vec![Check::database("write_database", sealing.clone()), Check::database("read_database", reading.clone())];
+        let parts = Parts {
+            commands: Some(CommandSide {
+                writers,
+                sealer: Sealer::new(sealing, &settings.personal_master_key()?),
+                log,
+                payments: Arc::new(NoProvider),
+            }),
+            queries: Some(QuerySide {
+                pool: reading,
+                positions,
+                min_position_wait: Duration::from_millis(settings.limits.min_position_wait_ms),
+            }),
+            checks,
+            metrics: Some(metrics),
+        };
+        let config = ServerConfig {
+            listen: settings.http.listen,
+            workers: settings.http.workers,
+            cors_origins: settings.http.cors_origins.clone(),
+            docs: settings.http.docs,
+            profile: settings.profile.as_str().to_owned(),
+            keys: token::keyring(settings)?,
+            tokens: token::policy(settings),
+            request_hash_key: settings.request_hash_key()?,
+        };
+        let bound = server::bind(config, parts).with_context(|| format!("cannot listen on {} (http.listen)", settings.http.listen))?;
+        let shutdown = self.shutdown.clone();
+        self.tasks.spawn(async move { bound.run(shutdown).await.context("the server cannot go on") });
+        Ok(())
+    }
+
+    /// Parts that run until the shutdown and cannot fail.
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&mut self, part: impl FnOnce(CancellationToken) -> F) {
+        let part = part(self.shutdown.clone());
+        self.tasks.spawn(async move {
+            part.await;
+            Ok(())
+        });
+    }
+}
