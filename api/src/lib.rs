@@ -24,3 +24,8 @@ mod state;
 pub use queries::QuerySide;
 pub use state::CommandSide;
 
+pub mod cli;
+pub mod embedded;
+pub mod settings;
+pub mod demo;
+pub mod verify;
