@@ -179,9 +179,10 @@ impl Pool {
 
 impl Tx {
     /// # Errors
-    /// When the answer was lost (the outcome is then unknown) or the server refused.
+    /// When the answer was lost (the outcome is then unknown), the server refused, or a statement of the transaction failed.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
-        self.connection.execute(sqlx::raw_sql("COMMIT")).await?;
+        // After a failed statement `COMMIT` alone rolls back and reports success; the empty select fails.
+        self.connection.execute(sqlx::raw_sql("SELECT; COMMIT")).await?;
         self.open = false;
         Ok(())
     }

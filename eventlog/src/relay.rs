@@ -1,1 +1,76 @@
-//! The relay: a subscription whose effect is to publish (protocols 5).
+//! The relay: publishes the log to NATS. Positions have no gaps, so the log is its own outbox, and the relay is a
+//! subscription whose effect is to publish (design: protocols 5).
+//!
+//! One relay is active, by advisory lock; two for a moment do no harm: consumers go by position.
+
+mod leadership;
+mod publish;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::db::Pool;
+use crate::nats::Nats;
+use crate::subscription::{self, SubscriptionSettings};
+use crate::{EventLog, retry};
+
+use leadership::Leadership;
+use publish::Publisher;
+
+pub use publish::{RepublishError, republish};
+
+/// Under this name the checkpoints are kept.
+pub const SUBSCRIPTION: &str = "relay";
+
+/// Runs until `shutdown`: waits to become the leader, publishes while it is, and waits again when it is no longer.
+/// `pool` belongs to the role `relay`.
+pub async fn run(pool: Pool, nats: Nats, settings: SubscriptionSettings, shutdown: CancellationToken) {
+    let mut failures = 0;
+    while !shutdown.is_cancelled() {
+        let leadership = tokio::select! {
+            leadership = Leadership::wait(&pool) => leadership,
+            () = shutdown.cancelled() => return,
+        };
+        match leadership {
+            Ok(leadership) => {
+                failures = 0;
+                tracing::info!("this relay is active");
+                lead(leadership, &pool, &nats, &settings, &shutdown).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the relay cannot ask for the leadership");
+                tokio::select! {
+                    () = sleep(retry::backoff(failures)) => failures += 1,
+                    () = shutdown.cancelled() => return,
+                }
+            }
+        }
+    }
+}
+
+async fn lead(mut leadership: Leadership, pool: &Pool, nats: &Nats, settings: &SubscriptionSettings, shutdown: &CancellationToken) {
+    if let Err(error) = nats.ensure_stream().await {
+        tracing::warn!(%error, "the stream is not known to be as it should; publishing makes it when it is missing");
+    }
+    let ended = shutdown.child_token();
+    let publisher = Arc::new(Publisher::new(pool.clone(), nats.clone(), leadership.proof()));
+    let publishing = tokio::spawn(subscription::run(EventLog::new(pool.clone()), None, vec![publisher], settings.clone(), ended.clone()));
+    loop {
+        tokio::select! {
+            () = sleep(Duration::from_secs(1)) => {}
+            () = shutdown.cancelled() => break,
+        }
+        if let Err(error) = leadership.check().await {
+            tracing::warn!(%error, "this relay is no longer active");
+            break;
+        }
+    }
+    ended.cancel();
+    if let Err(error) = publishing.await {
+        tracing::error!(%error, "the relay's subscription ended");
+    }
+    leadership.give_up().await;
+}

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_domain::kernel::TenantId;
 use tokio::sync::mpsc;
@@ -18,6 +19,8 @@ use crate::retry;
 /// The checkpoints are read again with every so many sweeps: somebody may have moved them back for a rebuild.
 const SWEEPS_PER_REFRESH: u32 = 10;
 
+const WARN_EVERY: Duration = Duration::from_secs(5);
+
 pub(super) struct Runner {
     consumer: Arc<dyn Consumer>,
     source: Arc<Source>,
@@ -30,6 +33,8 @@ pub(super) struct Runner {
     worked_on: HashMap<Id, TenantId>,
     refresh: bool,
     sweeps: u32,
+    /// Thousands of tenants may fail for one reason: one line a while is enough.
+    warned: Option<Instant>,
 }
 
 impl Runner {
@@ -45,6 +50,7 @@ impl Runner {
             worked_on: HashMap::new(),
             refresh: true,
             sweeps: 0,
+            warned: None,
         }
     }
 
@@ -174,7 +180,12 @@ impl Runner {
                 self.paused.insert(tenant_id);
                 let (subscription, after, error) = (self.consumer.name(), place.checkpoint, chain(&error));
                 metrics::counter!("holdfast_subscription_failures_total", "subscription" => subscription.to_owned()).increment(1);
-                tracing::warn!(subscription, %tenant_id, after, failures, error, "cannot consume");
+                if self.warned.is_none_or(|warned| warned.elapsed() > WARN_EVERY) {
+                    self.warned = Some(Instant::now());
+                    tracing::warn!(subscription, %tenant_id, after, failures, error, "cannot consume");
+                } else {
+                    tracing::debug!(subscription, %tenant_id, after, failures, error, "cannot consume");
+                }
             }
         }
     }

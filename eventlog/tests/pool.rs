@@ -1,0 +1,102 @@
+//! The wrapper around sqlx's pool: no connection comes back inside a transaction or with a tenant set.
+
+mod support;
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use holdfast_eventlog::db::{Pool, PoolSettings};
+use sqlx::Executor;
+use support::{tenant, with};
+
+fn one() -> PoolSettings {
+    PoolSettings { max_connections: 1, ..PoolSettings::default() }
+}
+
+async fn pid(pool: &Pool) -> i32 {
+    sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *pool.acquire().await.unwrap()).await.unwrap()
+}
+
+async fn is_in_transaction(pool: &Pool) -> bool {
+    let mut connection = pool.acquire().await.unwrap();
+    let row = connection.fetch_one(sqlx::raw_sql("SELECT now() <> statement_timestamp()")).await.unwrap();
+    sqlx::Row::get(&row, 0)
+}
+
+/// sqlx #4394: `begin()` dropped after `BEGIN` was sent and before its answer.
+#[tokio::test]
+async fn a_begin_that_is_cancelled_never_leaves_a_transaction_in_the_pool() {
+    with(|database| async move {
+        let pool = database.pool_as("holdfast_writer", one()).await;
+        for polls in 1..12 {
+            {
+                let mut begin = pin!(pool.begin_tenant_read(tenant(1)));
+                for _ in 0..polls {
+                    if begin.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+            assert!(!is_in_transaction(&pool).await, "after {polls} polls");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_dropped_takes_its_connection_with_it_and_a_finished_one_does_not() {
+    with(|database| async move {
+        let pool = database.pool_as("holdfast_writer", one()).await;
+        let first = pid(&pool).await;
+        pool.begin().await.unwrap().commit().await.unwrap();
+        pool.begin().await.unwrap().rollback().await.unwrap();
+        assert_eq!(pid(&pool).await, first);
+        drop(pool.begin().await.unwrap());
+        assert_ne!(pid(&pool).await, first);
+        // A failed statement: the transaction can only be rolled back.
+        let mut tx = pool.begin().await.unwrap();
+        assert!(tx.execute("SELECT 1 / 0").await.is_err());
+        assert!(tx.commit().await.is_err(), "a commit that rolls back is not a success");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_with_a_tenant_set_or_in_a_transaction_is_not_used_again() {
+    with(|database| async move {
+        let pool = database.pool_as("holdfast_auditor", one()).await;
+        for leak in ["SET app.tenant_id = '00000000-0000-0000-0000-000000000001'", "BEGIN"] {
+            let before = pid(&pool).await;
+            pool.acquire().await.unwrap().execute(sqlx::raw_sql(leak)).await.unwrap();
+            assert_ne!(pid(&pool).await, before, "{leak}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sessions_have_their_timeouts_and_keepalives() {
+    with(|database| async move {
+        let pool =
+            database.pool_as("holdfast_writer", PoolSettings { statement_timeout: Duration::ZERO, ..PoolSettings::for_log(2) }).await;
+        let mut connection = pool.acquire().await.unwrap();
+        for (name, value) in [
+            ("statement_timeout", "0"),
+            ("lock_timeout", "1s"),
+            ("idle_in_transaction_session_timeout", "5s"),
+            ("idle_session_timeout", "10min"),
+            ("client_connection_check_interval", "2s"),
+            ("tcp_keepalives_idle", "5"),
+            ("tcp_keepalives_count", "3"),
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_seqscan", "off"),
+        ] {
+            let set: String = sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(&mut *connection).await.unwrap();
+            assert_eq!(set, value, "{name}");
+        }
+    })
+    .await;
+}
