@@ -1,5 +1,7 @@
 //! The append against a real server: positions, units, receipts, claims, gates, locks.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::time::Duration;

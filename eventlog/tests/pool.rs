@@ -1,5 +1,7 @@
 //! The wrapper around sqlx's pool: no connection comes back inside a transaction or with a tenant set.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::future::Future;

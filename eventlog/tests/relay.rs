@@ -1,5 +1,7 @@
 //! The relay against real servers.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::time::{Duration, Instant};

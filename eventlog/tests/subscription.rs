@@ -1,5 +1,7 @@
 //! Gap-free delivery, with messages that are lost, repeated, out of order or absent.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::collections::HashMap;
