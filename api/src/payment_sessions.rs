@@ -27,9 +27,9 @@ pub trait PaymentSessions: Send + Sync {
 
 /// Until payments exist.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct NoPaymentSessions;
+pub struct NoProvider;
 
-impl PaymentSessions for NoPaymentSessions {
+impl PaymentSessions for NoProvider {
     fn open(&self, _request: OpenSession) -> BoxFuture<'_, Result<FundingSource, SessionRefused>> {
         Box::pin(std::future::ready(Err(SessionRefused::NoProvider)))
     }

@@ -292,7 +292,7 @@ mod tests {
     #[actix_web::test]
     async fn every_route_keeps_out_whom_its_case_denies_and_lets_in_whom_it_allows() {
         for case in CASES {
-            let nobody = request(case.method, case.path).insert_header((AUTHORIZATION, token(case.denied.into_iter().collect())));
+            let nobody = request(case.method, case.path).insert_header((AUTHORIZATION, token(Roles::from([case.denied]))));
             let response = answer(nobody).await;
             assert_eq!(response.status(), StatusCode::FORBIDDEN, "{}", case.path);
             assert_eq!(code(response).await, "POLICY_DENIED");

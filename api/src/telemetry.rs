@@ -72,7 +72,7 @@ const BUCKETS_S: &[f64] = &[0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.6, 
 ///
 /// # Errors
 /// When metrics are collected already.
-pub fn start_metrics() -> anyhow::Result<PrometheusHandle> {
+pub fn install_metrics() -> anyhow::Result<PrometheusHandle> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
     let builder = PrometheusBuilder::new().set_buckets_for_metric(seconds, BUCKETS_S)?;
     builder.install_recorder().context("metrics are collected already")

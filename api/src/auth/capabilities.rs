@@ -117,7 +117,7 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::TenantManageSettings,
             C::DeadLettersRedrive,
         ],
-        Role::BillingAdmin => &[C::EscrowRead, C::WalletRead],
+        Role::BillingAdmin => &[C::WalletRead],
         Role::PlatformOps => &[C::EscrowRead, C::WalletRead, C::LedgerVerify, C::AuditRead, C::DeadLettersRedrive],
         Role::PlatformFinance => &[
             C::EscrowRead,

@@ -8,11 +8,11 @@ use holdfast_domain::kernel::Role;
 pub struct AccessCase {
     pub method: &'static str,
     pub path: &'static str,
-    /// A caller with only this role, or with none at all, gets 403 `POLICY_DENIED`.
-    pub denied: Option<Role>,
+    /// A caller with only this role gets 403 `POLICY_DENIED`.
+    pub denied: Role,
     /// A caller with only this role gets past the guard.
     pub allowed: Role,
-    /// A body of the right shape; `{escrow}`, `{wallet}` … stand for ids of the tenant that is tried.
+    /// A body of the right shape; `{escrow}`, `{wallet}` and `{party}` stand for ids of the tenant that is tried.
     pub body: &'static str,
     pub foreign: Foreign,
 }
@@ -47,14 +47,14 @@ const WALLET: Foreign = Foreign::Path(ForeignId::Wallet);
 const AMOUNT: &str = r#"{"amount":"1","currency":"EUR"}"#;
 
 const fn post(path: &'static str, denied: Role, allowed: Role, body: &'static str, foreign: Foreign) -> AccessCase {
-    AccessCase { method: "POST", path, denied: Some(denied), allowed, body, foreign }
+    AccessCase { method: "POST", path, denied, allowed, body, foreign }
 }
 
-const fn get(path: &'static str, denied: Option<Role>, allowed: Role, foreign: Foreign) -> AccessCase {
+const fn get(path: &'static str, denied: Role, allowed: Role, foreign: Foreign) -> AccessCase {
     AccessCase { method: "GET", path, denied, allowed, body: NONE, foreign }
 }
 
-use Role::{Auditor, Casting, Finance, Ops, Payer, PlatformAdmin, PlatformFinance, Superadmin, Talent, TenantAdmin, Viewer};
+use Role::{Auditor, BillingAdmin, Casting, Finance, Ops, Payer, PlatformAdmin, PlatformFinance, Superadmin, Talent, TenantAdmin, Viewer};
 
 #[rustfmt::skip] // keeps the columns
 pub const CASES: &[AccessCase] = &[
@@ -63,7 +63,7 @@ pub const CASES: &[AccessCase] = &[
     post("/v1/escrows/{escrowId}/fund", Talent, Payer, EMPTY, ESCROW),
     post("/v1/escrows/{escrowId}/lock", Payer, Ops, EMPTY, ESCROW),
     post("/v1/escrows/{escrowId}/start", Talent, Ops, EMPTY, ESCROW),
-    post("/v1/escrows/{escrowId}/submit-delivery", TenantAdmin, Talent, r#"{"assetIds":["{asset}"]}"#, ESCROW),
+    post("/v1/escrows/{escrowId}/submit-delivery", TenantAdmin, Talent, r#"{"assetIds":["00000000-0000-4000-8000-000000000001"]}"#, ESCROW),
     post("/v1/escrows/{escrowId}/approve", Talent, TenantAdmin, EMPTY, ESCROW),
     post("/v1/escrows/{escrowId}/make-releasable", Ops, Finance, EMPTY, ESCROW),
     post("/v1/escrows/{escrowId}/release", Talent, Finance, EMPTY, ESCROW),
@@ -87,27 +87,27 @@ pub const CASES: &[AccessCase] = &[
     post("/v1/wallets/{walletId}/close", Finance, TenantAdmin, EMPTY, WALLET),
     post("/v1/ledger/transfer", TenantAdmin, PlatformFinance, TRANSFER, Foreign::Body),
     post("/v1/bank-receipts", TenantAdmin, PlatformFinance, BANK_RECEIPT, Foreign::Body),
-    post("/v1/bank-receipts/{bankReceiptId}/assign", TenantAdmin, PlatformFinance, r#"{"payerId":"{payer}"}"#, Foreign::Path(ForeignId::BankReceipt)),
-    AccessCase { method: "PUT", path: "/v1/tenants/{tenantId}/settings", denied: Some(Finance), allowed: TenantAdmin, body: EMPTY, foreign: Foreign::Path(ForeignId::Tenant) },
+    post("/v1/bank-receipts/{bankReceiptId}/assign", TenantAdmin, PlatformFinance, r#"{"payerId":"{party}"}"#, Foreign::Path(ForeignId::BankReceipt)),
+    AccessCase { method: "PUT", path: "/v1/tenants/{tenantId}/settings", denied: Finance, allowed: TenantAdmin, body: EMPTY, foreign: Foreign::Path(ForeignId::Tenant) },
     post("/v1/admin/dead-letters/{deadLetterId}/redrive", TenantAdmin, Superadmin, REASON, Foreign::Path(ForeignId::DeadLetter)),
     // queries
-    get("/v1/escrows", None, Viewer, Foreign::Parameter("payerId")),
-    get("/v1/escrows/due", None, Viewer, Foreign::OwnTenantOnly),
-    get("/v1/escrows/{escrowId}", None, Viewer, ESCROW),
-    get("/v1/escrows/{escrowId}/events", None, Viewer, ESCROW),
-    get("/v1/escrow-accounts", Some(Payer), Viewer, Foreign::Parameter("escrowId")),
-    get("/v1/escrow-transactions", None, Viewer, Foreign::Parameter("escrowId")),
-    get("/escrow/{escrowId}/ledger", None, Viewer, ESCROW),
-    get("/v1/wallets", Some(Casting), Finance, Foreign::Parameter("ownerId")),
-    get("/v1/wallets/{walletId}/balance", Some(Casting), Finance, WALLET),
-    get("/v1/wallets/{walletId}/ledger", Some(Casting), Finance, WALLET),
-    get("/v1/ledger/trial-balance", Some(Viewer), Auditor, Foreign::OwnTenantOnly),
-    get("/api/v2/enterprise/ledger/balance", Some(Viewer), Auditor, Foreign::OwnTenantOnly),
-    get("/v1/audit", Some(Viewer), Auditor, Foreign::Parameter("entityId")),
+    get("/v1/escrows", BillingAdmin, Viewer, Foreign::Parameter("payerId")),
+    get("/v1/escrows/due", BillingAdmin, Viewer, Foreign::OwnTenantOnly),
+    get("/v1/escrows/{escrowId}", BillingAdmin, Viewer, ESCROW),
+    get("/v1/escrows/{escrowId}/events", BillingAdmin, Viewer, ESCROW),
+    get("/v1/escrow-accounts", Payer, Viewer, Foreign::Parameter("escrowId")),
+    get("/v1/escrow-transactions", BillingAdmin, Viewer, Foreign::Parameter("escrowId")),
+    get("/escrow/{escrowId}/ledger", BillingAdmin, Viewer, ESCROW),
+    get("/v1/wallets", Casting, Finance, Foreign::Parameter("ownerId")),
+    get("/v1/wallets/{walletId}/balance", Casting, Finance, WALLET),
+    get("/v1/wallets/{walletId}/ledger", Casting, Finance, WALLET),
+    get("/v1/ledger/trial-balance", Viewer, Auditor, Foreign::OwnTenantOnly),
+    get("/api/v2/enterprise/ledger/balance", Viewer, Auditor, Foreign::OwnTenantOnly),
+    get("/v1/audit", Viewer, Auditor, Foreign::Parameter("entityId")),
 ];
 
-/// A body that creates an escrow between parties of the tenant that is tried.
-const NEW_ESCROW: &str = r#"{"contractId":"{contract}","payerId":"{payer}","payeeId":"{payee}","amount":"10","currency":"EUR"}"#;
-const TRANSFER: &str = r#"{"fromWalletId":"{wallet}","toWalletId":"{otherWallet}","amount":"1","currency":"EUR","reason":"isolation"}"#;
+/// A body that creates an escrow whose payer is somebody of the tenant that is tried.
+const NEW_ESCROW: &str = r#"{"contractId":"00000000-0000-4000-8000-000000000002","payerId":"{party}","payeeId":"00000000-0000-4000-8000-000000000003","amount":"10","currency":"EUR","bookingId":"{party}"}"#;
+const TRANSFER: &str = r#"{"fromWalletId":"{wallet}","toWalletId":"{wallet}","amount":"1","currency":"EUR","reason":"isolation"}"#;
 const BANK_RECEIPT: &str =
-    r#"{"bankReference":"{reference}","amount":"1","currency":"EUR","receivedAt":"2026-01-01T00:00:00Z","payerId":"{payer}"}"#;
+    r#"{"bankReference":"isolation {party}","amount":"1","currency":"EUR","receivedAt":"2026-01-01T00:00:00Z","payerId":"{party}"}"#;
