@@ -438,6 +438,19 @@ impl Settings {
         required_32("secrets.personal_master_key", self.secrets.personal_master_key.as_ref())
     }
 
+    /// `nats.url` with the user's name and password; none when no NATS is configured.
+    ///
+    /// # Errors
+    /// When the URL is none.
+    pub fn nats_url(&self, user: &NatsUser) -> Result<Option<SecretString>, SettingsError> {
+        let Some(url) = &self.nats.url else { return Ok(None) };
+        let (Some(name), Some(password)) = (&user.user, &user.password) else { return Ok(Some(SecretString::from(url.clone()))) };
+        let mut url = reqwest::Url::parse(url).map_err(|error| invalid("nats.url", error.to_string()))?;
+        let set = url.set_username(name).and_then(|()| url.set_password(Some(password.expose_secret())));
+        set.map_err(|()| invalid("nats.url", "takes no user"))?;
+        Ok(Some(SecretString::from(url.to_string())))
+    }
+
     /// Where a client reaches the API of this process.
     #[must_use]
     pub fn base_url(&self) -> String {

@@ -9,6 +9,8 @@ use holdfast_commands::personal::Sealer;
 use holdfast_commands::reaction::Reactor;
 use holdfast_commands::{Clock, DeadlineTracker, DeadlineWorker, WriterSettings, Writers};
 use holdfast_eventlog::EventLog;
+use holdfast_eventlog::nats::{Feed, Nats, NatsSettings};
+use holdfast_eventlog::relay;
 use holdfast_eventlog::db::{Pool, PoolSettings};
 use holdfast_eventlog::subscription::{self, Consumer, SubscriptionSettings};
 use holdfast_projections::personal::StoredKeys;
@@ -23,12 +25,14 @@ use super::token;
 use crate::health::Check;
 use crate::payment_sessions::NoProvider;
 use crate::server::{self, Parts, ServerConfig};
-use crate::settings::{DatabaseRole, LogFormat, Settings, Side};
+use crate::settings::{DatabaseRole, LogFormat, NatsUser, Settings, Side};
 use crate::telemetry::{self, TelemetryConfig, TelemetryGuard};
 use crate::{CommandSide, QuerySide};
 
 /// Requests that may wait for `X-Min-Position` at the same time.
 const MAX_WAITING: usize = 2_000;
+/// For the feed that all consumers share.
+const READING_CONNECTIONS: u32 = 4;
 const DEADLINES_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) async fn pool(settings: &Settings, side: Side, role: DatabaseRole, max_connections: u32) -> anyhow::Result<Pool> {
@@ -88,26 +92,43 @@ struct Shop<'a> {
     settings: &'a Settings,
     shutdown: CancellationToken,
     tasks: JoinSet<anyhow::Result<()>>,
+    /// As the subscriber; none when no NATS is configured.
+    nats: Option<Nats>,
+    consumers: Vec<Arc<dyn Consumer>>,
 }
 
 pub(super) async fn start(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow::Result<Running> {
-    let mut shop = Shop { settings, shutdown: CancellationToken::new(), tasks: JoinSet::new() };
-    let writers = if roles.contains(&Role::Api) || roles.contains(&Role::Reactor) { Some(shop.writers().await?) } else { None };
-    if let Some((log, writers)) = &writers {
-        if roles.contains(&Role::Reactor) {
-            shop.reactor(writers.clone()).await?;
-        }
-        if roles.contains(&Role::Api) {
-            shop.api(log.clone(), writers.clone()).await?;
-        }
-    }
-    if roles.contains(&Role::Projector) {
-        shop.projector().await?;
-    }
-    if roles.contains(&Role::Relay) {
+    let has = |role| roles.contains(&role);
+    let nats = nats(settings, &settings.nats.subscriber).await?;
+    let mut shop = Shop { settings, shutdown: CancellationToken::new(), tasks: JoinSet::new(), nats, consumers: Vec::new() };
+    if has(Role::Relay) {
         shop.relay().await?;
     }
+    if has(Role::Projector) {
+        shop.projector().await?;
+    }
+    if has(Role::Api) || has(Role::Reactor) {
+        let (log, writers) = shop.writers().await?;
+        if has(Role::Reactor) {
+            shop.reactor(writers.clone()).await?;
+        }
+        if has(Role::Api) {
+            shop.api(log, writers).await?;
+        }
+    }
+    // Who reads the log for the consumers of this process: a role that may only read it.
+    let reading = if has(Role::Projector) { DatabaseRole::Projector } else { DatabaseRole::Reactor };
+    shop.subscribe(reading).await?;
     Ok(Running { shutdown: shop.shutdown, tasks: shop.tasks })
+}
+
+/// The connection of one user; it comes back by itself, so a NATS that is down keeps nobody from starting.
+async fn nats(settings: &Settings, user: &NatsUser) -> anyhow::Result<Option<Nats>> {
+    let Some(url) = settings.nats_url(user)? else { return Ok(None) };
+    let nkey_seed = user.nkey_seed.as_ref().map(|seed| seed.expose_secret().to_owned());
+    let require_tls = url.expose_secret().starts_with("tls://");
+    let nats = NatsSettings { nkey_seed, require_tls, ..NatsSettings::new(url.expose_secret()) };
+    Nats::connect(nats).await.context("nats.url").map(Some)
 }
 
 impl Shop<'_> {
@@ -132,7 +153,7 @@ impl Shop<'_> {
         let log = log(self.settings, DatabaseRole::Reactor, connections).await?;
         let reactor: Arc<dyn Consumer> = Arc::new(Reactor::new(log.clone(), pool.clone(), writers.clone()));
         let tracker: Arc<dyn Consumer> = Arc::new(DeadlineTracker::new(pool.clone()));
-        self.subscribe(log, vec![reactor, tracker]);
+        self.consumers.extend([reactor, tracker]);
         let worker = DeadlineWorker::new(pool, writers, DEADLINES_EVERY);
         self.spawn(|shutdown| worker.run(shutdown));
         Ok(())
@@ -140,20 +161,30 @@ impl Shop<'_> {
 
     async fn projector(&mut self) -> anyhow::Result<()> {
         let connections = self.settings.database.connections.projector;
-        let log = log(self.settings, DatabaseRole::Projector, connections).await?;
         let keys = pool(self.settings, Side::Write, DatabaseRole::Projector, 2).await?;
         let read = pool(self.settings, Side::Read, DatabaseRole::Projector, connections).await?;
         let keys: Arc<dyn holdfast_projections::personal::Keys> = Arc::new(StoredKeys::new(keys, &self.settings.personal_master_key()?));
-        self.subscribe(log, holdfast_projections::projectors(&read, &keys));
+        self.consumers.extend(holdfast_projections::projectors(&read, &keys));
         Ok(())
     }
 
     async fn relay(&mut self) -> anyhow::Result<()> {
+        let Some(nats) = nats(self.settings, &self.settings.nats.relay).await? else { return Ok(()) };
+        let pool = pool(self.settings, Side::Write, DatabaseRole::Relay, self.settings.database.connections.relay).await?;
+        self.spawn(|shutdown| relay::run(pool, nats, SubscriptionSettings::default(), shutdown));
         Ok(())
     }
 
-    fn subscribe(&mut self, log: EventLog, consumers: Vec<Arc<dyn Consumer>>) {
-        self.spawn(|shutdown| subscription::run(log, None, consumers, SubscriptionSettings::default(), shutdown));
+    /// All consumers of the process together: they share what is received and read (protocols 6.1).
+    async fn subscribe(&mut self, role: DatabaseRole) -> anyhow::Result<()> {
+        let consumers = std::mem::take(&mut self.consumers);
+        if consumers.is_empty() {
+            return Ok(());
+        }
+        let log = log(self.settings, role, READING_CONNECTIONS).await?;
+        let fast_path: Option<Feed> = self.nats.as_ref().map(Nats::feed);
+        self.spawn(|shutdown| subscription::run(log, fast_path, consumers, SubscriptionSettings::default(), shutdown));
+        Ok(())
     }
 
     async fn api(&mut self, log: EventLog, writers: Writers) -> anyhow::Result<()> {
@@ -163,7 +194,8 @@ impl Shop<'_> {
         let reading = pool(settings, Side::Read, DatabaseRole::Reader, settings.database.connections.reader).await?;
         let listen_url = settings.database.url(Side::Read, DatabaseRole::Reader)?.expose_secret().to_owned();
         let positions = Positions::start(reading.clone(), Some(listen_url), MAX_WAITING, self.shutdown.clone());
-        let checks = vec![Check::database("write_database", sealing.clone()), Check::database("read_database", reading.clone())];
+        let nats = self.nats.as_ref().map(|nats| Check::nats(nats.client().clone()));
+        let databases = [Check::database("write_database", sealing.clone()), Check::database("read_database", reading.clone())];
         let parts = Parts {
             commands: Some(CommandSide {
                 writers,
@@ -176,7 +208,7 @@ impl Shop<'_> {
                 positions,
                 min_position_wait: Duration::from_millis(settings.limits.min_position_wait_ms),
             }),
-            checks,
+            checks: databases.into_iter().chain(nats).collect(),
             metrics: Some(metrics),
         };
         let config = ServerConfig {
