@@ -5,7 +5,7 @@ use std::time::Instant;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, VARY};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _};
 use holdfast_domain::kernel::{CorrelationId, RequestId};
@@ -50,7 +50,18 @@ fn in_our_format(response: ServiceResponse, request_id: RequestId) -> ServiceRes
         Some(error) => error.render(Some(request_id)),
         None => ApiError::from_status(response.status()).render(Some(request_id)),
     };
-    response.into_response(rendered)
+    let from_layers: Vec<_> =
+        response.headers().iter().filter(|(name, _)| is_for_browsers(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
+    let mut response = response.into_response(rendered);
+    for (name, value) in from_layers {
+        response.headers_mut().append(name, value);
+    }
+    response
+}
+
+/// What the CORS layer has said stays, or no browser could read the error.
+fn is_for_browsers(name: &HeaderName) -> bool {
+    name.as_str().starts_with("access-control-") || *name == VARY
 }
 
 fn add_headers(headers: &mut HeaderMap, context: EdgeContext, route: &str) {

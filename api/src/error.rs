@@ -251,7 +251,9 @@ impl ApiError {
         let mut details = match rejection.details {
             Value::Object(details) => details,
             Value::Null => serde_json::Map::new(),
-            other => serde_json::Map::from_iter([("value".to_owned(), other)]),
+            other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => {
+                serde_json::Map::from_iter([("value".to_owned(), other)])
+            }
         };
         if keyed {
             details.insert("retryWithNewKey".to_owned(), Value::Bool(true));

@@ -47,6 +47,7 @@ impl RootSpanBuilder for RequestSpan {
         if let Some(error) = response.response().error() {
             span.record("error_code", display(error));
         }
-        span.in_scope(|| tracing::debug!(status = response.status().as_u16(), "answered"));
+        let status = response.status().as_u16();
+        span.in_scope(|| if status >= 500 { tracing::warn!(status, "answered") } else { tracing::debug!(status, "answered") });
     }
 }

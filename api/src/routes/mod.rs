@@ -7,7 +7,7 @@ use actix_web::Route;
 use actix_web::http::Method;
 
 use crate::auth::Capability;
-pub use cases::{AccessCase, CASES, Foreign};
+pub use cases::{AccessCase, CASES, Foreign, ForeignId};
 
 /// A command or a query, its door and its key.
 #[derive(Debug, Clone, Copy)]

@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, TestRunner};
 use super::case::*;
 use super::tables::{BY_STATUS, sample};
 use crate::escrow::{
-    Decision, DisputeKind, Escrow, EscrowAction, EscrowCommand, EscrowEvent, EscrowStatus, FundingSource, Landing, TRANSITIONS,
+    Decision, DisputeKind, Entitlements, Escrow, EscrowAction, EscrowCommand, EscrowEvent, EscrowStatus, FundingSource, Landing, TRANSITIONS,
 };
 use crate::kernel::{Actor, DomainError, MAX_MINOR, Money, Role};
 use crate::tenant::{ApprovalMode, Hours, PenaltyBeneficiary, SplitPolicy, TaxPolicy, TenantSettings};
@@ -29,7 +29,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let wait_hours = prop_oneof![8 => Just(0_i64), 3 => 1_i64..10, 1 => 30_i64..800];
     let step = (prop::bool::weighted(0.2), any::<u16>(), any::<u8>(), wait_hours)
         .prop_map(|(wild, pick, amount, wait_hours)| Step { wild, pick, amount, wait_hours });
-    proptest::collection::vec(step, 1..70)
+    proptest::collection::vec(step, 1..60)
 }
 
 fn tenants() -> impl Strategy<Value = TenantSettings> {
@@ -60,6 +60,20 @@ fn tenants() -> impl Strategy<Value = TenantSettings> {
         escrow.dispute_window_hours = Hours::whole(window + 1);
         settings
     })
+}
+
+/// Half of the histories begin late, so that they get far.
+fn begin(settings: TenantSettings, start: u8) -> Case {
+    use EscrowStatus::{DeliverySubmitted, InProgress, PartialReleased, Releasable};
+    let escrow = &settings.escrow;
+    let goes_the_usual_way = escrow.delivery_required && escrow.partial_release_allowed;
+    if !goes_the_usual_way || Entitlements::of(eur("10000"), escrow.split, escrow.tax).is_err() {
+        return Case::unopened(settings);
+    }
+    match [InProgress, DeliverySubmitted, Releasable, PartialReleased, PartialReleased].get(usize::from(start % 8)) {
+        Some(status) => Case::created_with(settings, eur("10000")).to(*status),
+        None => Case::unopened(settings),
+    }
 }
 
 fn people() -> Vec<Actor> {
@@ -138,7 +152,8 @@ fn leads_on(case: &Case, action: EscrowAction, pick: usize) -> bool {
     let status = case.escrow.status();
     let is_early = status < EscrowStatus::DeliverySubmitted;
     match action {
-        EscrowAction::Cancel | EscrowAction::Refund | EscrowAction::MeetDeadline => false,
+        EscrowAction::Cancel | EscrowAction::Refund => false,
+        EscrowAction::MeetDeadline => status == EscrowStatus::Disputed,
         EscrowAction::FailFunding => status == EscrowStatus::FundingPending && pick.is_multiple_of(3),
         EscrowAction::AcceptFunding => status < EscrowStatus::Funded,
         EscrowAction::Dispute => !is_early || pick.is_multiple_of(5),
@@ -178,10 +193,7 @@ fn next(case: &mut Case, step: &Step) -> (Actor, EscrowCommand) {
 }
 
 /// What was offered and what happened agree.
-fn offered_means_possible(case: &Case, actor: &Actor, command: &EscrowCommand, result: Result<(), &'static str>) {
-    let action = command.action();
-    let is_offered = case.escrow.allowed_actions(actor, case.now).contains(&action);
-    let status = case.escrow.status();
+fn offered_means_possible(is_offered: bool, status: EscrowStatus, action: EscrowAction, result: Result<(), &'static str>) {
     match result {
         Ok(()) => assert!(is_offered || action == EscrowAction::ReleasePartial, "{status} {action} was not offered"),
         Err(code) => {
@@ -219,27 +231,28 @@ fn reads_back_the_same(case: &Case) {
 fn thousands_of_random_histories_keep_the_books() {
     let moves = RefCell::new(BTreeSet::<(EscrowStatus, EscrowAction, EscrowStatus)>::new());
     let facts = RefCell::new(BTreeSet::<&'static str>::new());
-    let config = Config { cases: 3_000, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 2_500, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, proptest::test_runner::TestRng::deterministic_rng(Default::default()));
     runner
-        .run(&(tenants(), steps()), |(settings, steps)| {
-            let mut case = Case::unopened(settings);
+        .run(&(tenants(), any::<u8>(), steps()), |(settings, start, steps)| {
+            let mut case = begin(settings, start);
             for step in steps {
                 case.now += TimeDelta::hours(step.wait_hours);
                 let (actor, command) = next(&mut case, &step);
-                let (before, status, action) = (case.clone(), case.escrow.status(), command.action());
-                let result = case.act(&actor, command.clone());
-                offered_means_possible(&before, &actor, &command, result.as_ref().map(|_| ()).map_err(|refusal| refusal.describe().1));
+                let (status, action) = (case.escrow.status(), command.action());
+                let is_offered = case.escrow.allowed_actions(&actor, case.now).contains(&action);
+                let result = case.act(&actor, command);
+                offered_means_possible(is_offered, status, action, result.as_ref().map(|_| ()).map_err(|refusal| refusal.describe().1));
                 if let Ok(events) = result {
                     let end = events.iter().rev().find(|event| event.fact.name() != "escrow.closed" || events.len() == 1);
                     moves.borrow_mut().insert((status, action, end.map_or(status, |event| event.to)));
-                    facts.borrow_mut().extend(events.iter().map(|event| event.fact.name()));
                     let landed = events.iter().any(|event| event.fact.name() == "escrow.leg_landed");
                     if landed {
                         moves.borrow_mut().insert((status, action, case.escrow.status()));
                     }
                 }
             }
+            facts.borrow_mut().extend(case.log.iter().map(|event| event.fact.name()));
             reads_back_the_same(&case);
             Ok(())
         })
@@ -248,7 +261,8 @@ fn thousands_of_random_histories_keep_the_books() {
     let moves = moves.into_inner();
     let untrodden: Vec<_> = TRANSITIONS.iter().filter(|row| !moves.contains(row)).collect();
     assert!(untrodden.is_empty(), "never happened: {untrodden:?}");
-    assert_eq!(facts.into_inner().len(), 28, "kinds of events");
+    let facts = facts.into_inner();
+    assert_eq!(facts.len(), 28, "kinds of events: {facts:?}");
 }
 
 #[test]
