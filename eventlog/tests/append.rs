@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use holdfast_domain::kernel::TenantId;
@@ -379,6 +381,56 @@ async fn a_large_batch_keeps_the_order_of_its_events() {
             assert_eq!(event.payload, format!(r#"{{"text": "{}-{}"}}"#, n / 3, n % 3));
         }
         assert_eq!(events.len(), 600);
+    })
+    .await;
+}
+
+/// Protocol test 10 at this level: whatever the moment of the kill, repeating with the key stores once.
+/// `HOLDFAST_LONG=1`: 1,000 kills.
+#[tokio::test]
+async fn a_backend_killed_at_any_moment_loses_nothing_and_doubles_nothing() {
+    with(|database| async move {
+        let kills = if std::env::var_os("HOLDFAST_LONG").is_some() { 1000 } else { 60 };
+        let log = database.log().await;
+        let a = tenant(1);
+        let done = Arc::new(AtomicBool::new(false));
+        let worker = tokio::spawn({
+            let done = done.clone();
+            async move {
+                let (mut sequence, mut unknown) = (0, 0);
+                while !done.load(Ordering::SeqCst) {
+                    sequence += 1;
+                    let name = sequence.to_string();
+                    loop {
+                        let appended = log.append(&batch(&[], vec![unit(wallet(a, 1), sequence, 1).with_receipt(&name, 1)])).await;
+                        match appended.map(|appended| appended.units[0].clone()) {
+                            // Taken: the lost answer was a success.
+                            Ok(UnitOutcome::Stored { first_position }) => assert_eq!(first_position, sequence),
+                            Ok(UnitOutcome::SequenceTaken | UnitOutcome::KeysTaken(_)) => {}
+                            Ok(other) => panic!("{other:?}"),
+                            Err(AppendError::Unknown(_)) => {
+                                unknown += 1;
+                                continue;
+                            }
+                            Err(AppendError::Failed(error)) => panic!("{error}"),
+                        }
+                        break;
+                    }
+                }
+                (sequence, unknown)
+            }
+        });
+        let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'holdfast_writer'";
+        for _ in 0..kills {
+            database.count(kill).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        done.store(true, Ordering::SeqCst);
+        let (last, unknown) = worker.await.unwrap();
+        assert!(unknown > 0, "no kill hit an append");
+        assert_eq!(database.count("SELECT count(*) FROM events").await, last);
+        assert_eq!(database.count("SELECT count(*) FROM receipts").await, last);
+        assert_gapless(&database.log().await, a).await;
     })
     .await;
 }
