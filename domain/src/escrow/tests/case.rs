@@ -12,7 +12,8 @@ use crate::escrow::{
     FundingSource, Landing, Leg, LegParty, Reference,
 };
 use crate::kernel::{
-    Actor, ActorKind, AssetId, ContractId, Context, EscrowId, HoldId, MilestoneId, Money, PartyId, Personal, Role, Sealed, TenantId, WalletId,
+    Actor, ActorKind, AssetId, Context, ContractId, EscrowId, HoldId, MilestoneId, Money, PartyId, Personal, Role, Sealed, TenantId,
+    WalletId,
 };
 use crate::tenant::{EscrowSettings, SplitPolicy, TaxPolicy, TenantSettings};
 use crate::wallet::{OwnerType, wallet_id};

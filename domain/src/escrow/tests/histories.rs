@@ -11,7 +11,8 @@ use proptest::test_runner::{Config, TestRunner};
 use super::case::*;
 use super::tables::{BY_STATUS, sample};
 use crate::escrow::{
-    Decision, DisputeKind, Entitlements, Escrow, EscrowAction, EscrowCommand, EscrowEvent, EscrowStatus, FundingSource, Landing, TRANSITIONS,
+    Decision, DisputeKind, Entitlements, Escrow, EscrowAction, EscrowCommand, EscrowEvent, EscrowStatus, FundingSource, Landing,
+    TRANSITIONS,
 };
 use crate::kernel::{Actor, DomainError, MAX_MINOR, Money, Role};
 use crate::tenant::{ApprovalMode, Hours, PenaltyBeneficiary, SplitPolicy, TaxPolicy, TenantSettings};
@@ -27,8 +28,12 @@ struct Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let wait_hours = prop_oneof![8 => Just(0_i64), 3 => 1_i64..10, 1 => 30_i64..800];
-    let step = (prop::bool::weighted(0.2), any::<u16>(), any::<u8>(), wait_hours)
-        .prop_map(|(wild, pick, amount, wait_hours)| Step { wild, pick, amount, wait_hours });
+    let step = (prop::bool::weighted(0.2), any::<u16>(), any::<u8>(), wait_hours).prop_map(|(wild, pick, amount, wait_hours)| Step {
+        wild,
+        pick,
+        amount,
+        wait_hours,
+    });
     proptest::collection::vec(step, 1..60)
 }
 
@@ -45,8 +50,8 @@ fn tenants() -> impl Strategy<Value = TenantSettings> {
     let flags = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.8), any::<bool>());
     (splits, modes, beneficiaries, taxes, flags, 0_i64..100).prop_map(|(split, mode, beneficiary, tax, flags, window)| {
         let (delivery_required, contract_required, partial_release_allowed, generous) = flags;
-        let mut settings = TenantSettings::default();
-        settings.automatic_refund_limit_minor = if generous { u64::MAX } else { 5 };
+        let automatic_refund_limit_minor = if generous { u64::MAX } else { 5 };
+        let mut settings = TenantSettings { automatic_refund_limit_minor, ..TenantSettings::default() };
         let escrow = &mut settings.escrow;
         escrow.split = SplitPolicy { payee_bp: split.0, tenant_bp: split.1, platform_bp: split.2 };
         escrow.tax = TaxPolicy { fee_tax_bp: tax.0, tenant_registered: generous, withholding_bp: tax.1 };

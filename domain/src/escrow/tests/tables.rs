@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::case::*;
-use crate::escrow::{Decision, EscrowAction, EscrowCommand, EscrowStatus, FundingFailure, FundingSource, Hat, MATRIX, Outcome, TRANSITIONS};
+use crate::escrow::{
+    Decision, EscrowAction, EscrowCommand, EscrowStatus, FundingFailure, FundingSource, Hat, MATRIX, Outcome, TRANSITIONS,
+};
 use crate::kernel::{Actor, DomainError, EventId};
 
 #[test]
@@ -194,10 +196,12 @@ fn every_status_action_and_hat() {
         for hat in action.hats() {
             // ESC-50a: the tenant must be the payer. ESC-39: the machinery needs to see a contract.
             let needs_the_tenant_to_pay = (*action, *hat) == (EscrowAction::Approve, Hat::Payer);
-            let needs_a_contract = *status == EscrowStatus::Locked
-                && *hat == Hat::System
-                && matches!(action, EscrowAction::Approve | EscrowAction::Release);
-            assert!(needs_the_tenant_to_pay || needs_a_contract || worked.contains(&(*status, *action, *hat)), "{status} {action} {hat} never worked");
+            let needs_a_contract =
+                *status == EscrowStatus::Locked && *hat == Hat::System && matches!(action, EscrowAction::Approve | EscrowAction::Release);
+            assert!(
+                needs_the_tenant_to_pay || needs_a_contract || worked.contains(&(*status, *action, *hat)),
+                "{status} {action} {hat} never worked"
+            );
         }
     }
 }
@@ -253,10 +257,10 @@ fn the_document_shows_these_tables() {
     let mut text = std::fs::read_to_string(path).expect("docs/domain/escrow.md");
     let before = text.clone();
     for (name, table) in documented() {
-        let (begin, end) = (format!("<!-- {name}: from the code -->\n\n"), format!("\n<!-- end of {name} -->"));
+        let (begin, end) = (format!("<!-- {name}: from the code -->\n"), format!("<!-- end of {name} -->"));
         let from = text.find(&begin).unwrap_or_else(|| panic!("no {begin:?}")) + begin.len();
         let to = from + text[from..].find(&end).unwrap_or_else(|| panic!("no {end:?}"));
-        text.replace_range(from..to, &table);
+        text.replace_range(from..to, &format!("\n{table}\n"));
     }
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(path, &text).unwrap();
