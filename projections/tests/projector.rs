@@ -78,6 +78,36 @@ async fn two_projectors_on_one_tenant_never_count_twice() {
 }
 
 #[tokio::test]
+async fn rows_are_loaded_only_behind_the_checkpoints_lock() {
+    with(|database| async move {
+        let mut history = History::new(tenant(TENANT));
+        history.deposit(0xBA1, eur("10.00"));
+        let first_ends = history.head();
+        history.deposit(0xBA2, eur("5.00"));
+        let all = history.feed();
+        // The first projector gets as far as writing its row, and no further while this lock is held.
+        let mut blocker = database.admin.begin().await.unwrap();
+        sqlx::query("LOCK TABLE wallets IN EXCLUSIVE MODE").execute(&mut *blocker).await.unwrap();
+        let batch = |after: i64, events: Vec<_>| {
+            let (database, tenant, keys) = (Arc::clone(&database), history.tenant, history.keys.clone());
+            tokio::spawn(async move { database.projector("wallet", &keys).await.consume(tenant, after, &events).await })
+        };
+        let (first, second) = all.split_at(usize::try_from(first_ends).unwrap());
+        let one = batch(0, first.to_vec());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        // The second begins where the first will end: had it loaded the row by now, it would write over the first.
+        let two = batch(first_ends, second.to_vec());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        blocker.rollback().await.unwrap();
+        one.await.unwrap().unwrap();
+        two.await.unwrap().unwrap();
+        let available: String = sqlx::query_scalar("SELECT available::text FROM wallets").fetch_one(&database.admin).await.unwrap();
+        assert_eq!(available, "15.00");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn rows_are_the_same_whatever_the_batches_were() {
     with(|database| async move {
         let history = History::typical(tenant(TENANT));
@@ -184,6 +214,11 @@ async fn an_outage_of_keys_is_waited_for_and_never_looks_like_an_erasure() {
         assert!(matches!(feed(&escrow, &history, 100).await, Err(ConsumeError::Failed(_))));
         assert_eq!(database.count("SELECT count(*) FROM projection_failures").await, 0);
         history.keys.set_down(false);
+        let lost = History::typical(tenant(TENANT + 1));
+        lost.keys.lose(support::party(support::PAYEE));
+        let of_lost = database.projector("escrow", &lost.keys).await;
+        assert!(matches!(feed(&of_lost, &lost, 100).await, Err(ConsumeError::Failed(_))));
+        assert_eq!(database.count("SELECT count(*) FROM projection_failures").await, 0);
         feed(&escrow, &history, 100).await.unwrap();
         let notes = "SELECT count(*) FROM escrow_events WHERE personal #>> '{note,value}' = 'all done'";
         assert_eq!(database.count(notes).await, 2);
@@ -240,6 +275,14 @@ async fn whoever_waits_for_a_position_is_told_when_it_is_reached() {
         // A process that was not there to hear it asks.
         let late = Positions::start(database.reader().await, None, 10, shutdown.clone());
         assert_eq!(late.wait_for(&names, history.tenant, head, Duration::from_secs(5)).await, Ok(head));
+        // With the sweep's database away, notifications alone tell.
+        let deaf = database.reader().await;
+        let hearing = Positions::start(deaf.clone(), Some(database.url_as("holdfast_reader")), 10, shutdown.clone());
+        deaf.close().await;
+        tokio::time::sleep(Duration::from_millis(300)).await; // until it listens
+        let next = History::typical(tenant(TENANT + 1));
+        database.project(&next, 1000).await;
+        assert_eq!(hearing.wait_for(&names, next.tenant, next.head(), Duration::from_secs(5)).await, Ok(next.head()));
         shutdown.cancel();
     })
     .await;

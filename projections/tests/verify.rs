@@ -7,36 +7,11 @@ mod support;
 use std::sync::Arc;
 
 use holdfast_domain::event::aggregate_type;
-use holdfast_eventlog::db::{Pool, PoolSettings, migrate_write};
 use holdfast_eventlog::subscription::{Consumer, FeedEvent};
 use holdfast_eventlog::{Batch, EventLog, NewEvent, StreamId, Unit};
 use holdfast_projections::all_projections;
 use holdfast_projections::runtime::{TableCheck, clear_failure, failures, verify};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use support::{Database, History, server_url, tenant, with};
-
-/// The write database of a test, beside its read database.
-struct Log {
-    name: String,
-    options: PgConnectOptions,
-}
-
-impl Log {
-    async fn create(database: &Database) -> Self {
-        let name = format!("{}_log", database.name);
-        sqlx::query(&format!("CREATE DATABASE {name}")).execute(&database.admin).await.unwrap();
-        let options: PgConnectOptions = server_url().parse().unwrap();
-        let admin = PgPoolOptions::new().max_connections(1).connect_with(options.clone().database(&name)).await.unwrap();
-        migrate_write(&admin).await.unwrap();
-        admin.close().await;
-        Self { name, options }
-    }
-
-    async fn as_role(&self, role: &str) -> EventLog {
-        let url = format!("postgres://{role}@{}:{}/{}", self.options.get_host(), self.options.get_port(), self.name);
-        EventLog::new(Pool::connect(&url, PoolSettings { max_connections: 2, ..PoolSettings::default() }).await.unwrap())
-    }
-}
+use support::{History, Log, tenant, with};
 
 /// One append per event, so that the log has the history's order.
 async fn write(log: &EventLog, history: &History) {
@@ -63,8 +38,8 @@ async fn verify_finds_nothing_in_a_healthy_read_model_and_every_row_that_was_tam
     with(|database| async move {
         let history = History::typical(tenant(0x5));
         let log = Log::create(&database).await;
-        write(&log.as_role("holdfast_writer").await, &history).await;
-        let reading = log.as_role("holdfast_projector").await;
+        write(&log.events("holdfast_writer").await, &history).await;
+        let reading = log.events("holdfast_projector").await;
         let feed: Vec<_> = reading.read(history.tenant, 0, 1000).await.unwrap().into_iter().map(|event| Arc::new(FeedEvent::new(event))).collect();
         assert_eq!(i64::try_from(feed.len()).unwrap(), history.head());
         let pool = database.pool_as("holdfast_projector").await;
@@ -94,7 +69,7 @@ async fn verify_finds_nothing_in_a_healthy_read_model_and_every_row_that_was_tam
         sqlx::query("INSERT INTO accounts SELECT tenant_id, gen_random_uuid(), code, name, kind, normal_side, owner_id, detail, currency, never_negative, 0, 0, 0, 0, 0 FROM accounts LIMIT 1").execute(&database.admin).await.unwrap();
         let tampered: Vec<_> = check().await.into_iter().filter(|check| check.different > 0).map(|check| (check.table, check.different, check.keys.len())).collect();
         assert_eq!(tampered, [("escrow_events", 2, 2), ("wallets", 1, 1), ("accounts", 1, 1)]);
-        sqlx::query(&format!("DROP DATABASE {} WITH (FORCE)", log.name)).execute(&database.admin).await.unwrap();
+        log.drop(&database).await;
     })
     .await;
 }

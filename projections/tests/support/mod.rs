@@ -24,9 +24,9 @@ use holdfast_domain::kernel::{
 };
 use holdfast_domain::tenant::{Hours, TenantEvent, TenantSettings};
 use holdfast_domain::wallet::{CreditPurpose, HoldPurpose, OwnerType, Place, WalletEvent, WalletFact, WalletOwner};
-use holdfast_eventlog::StoredEvent;
-use holdfast_eventlog::db::{Pool, PoolSettings};
+use holdfast_eventlog::db::{Pool, PoolSettings, migrate_write};
 use holdfast_eventlog::subscription::{ConsumeError, Consumer, FeedEvent};
+use holdfast_eventlog::{EventLog, StoredEvent};
 use holdfast_projections::personal::{KeyRef, Keys, KeysError, SubjectKey};
 use holdfast_projections::runtime::Projector;
 use holdfast_projections::{all_projections, migrate};
@@ -98,6 +98,38 @@ impl Database {
     }
 }
 
+/// The write database of a test, beside its read database.
+pub struct Log {
+    pub admin: PgPool,
+    name: String,
+    server: PgConnectOptions,
+}
+
+impl Log {
+    pub async fn create(database: &Database) -> Self {
+        let name = format!("{}_log", database.name);
+        sqlx::query(&format!("CREATE DATABASE {name}")).execute(&database.admin).await.unwrap();
+        let server: PgConnectOptions = server_url().parse().unwrap();
+        let admin = PgPoolOptions::new().max_connections(1).connect_with(server.clone().database(&name)).await.unwrap();
+        migrate_write(&admin).await.unwrap();
+        Self { admin, name, server }
+    }
+
+    pub async fn pool_as(&self, role: &str) -> Pool {
+        let url = format!("postgres://{role}@{}:{}/{}", self.server.get_host(), self.server.get_port(), self.name);
+        Pool::connect(&url, PoolSettings { max_connections: 2, ..PoolSettings::default() }).await.unwrap()
+    }
+
+    pub async fn events(&self, role: &str) -> EventLog {
+        EventLog::new(self.pool_as(role).await)
+    }
+
+    pub async fn drop(self, database: &Database) {
+        self.admin.close().await;
+        sqlx::query(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).execute(&database.admin).await.unwrap();
+    }
+}
+
 pub fn server_url() -> String {
     std::env::var("HOLDFAST_TEST_DATABASE_URL").unwrap_or_else(|_| "postgres://app@127.0.0.1:55432/postgres".to_owned())
 }
@@ -150,6 +182,11 @@ pub struct TestKeys {
 impl TestKeys {
     pub fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
+    }
+
+    /// The row is gone, and no tombstone says that this was meant.
+    pub fn lose(&self, subject: PartyId) {
+        self.keys.lock().unwrap().retain(|key, _| key.subject != subject);
     }
 
     pub fn destroy(&self, subject: PartyId) {
