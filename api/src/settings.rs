@@ -123,19 +123,12 @@ impl Default for Connections {
 pub struct Nats {
     /// `nats://host:4222` or `tls://…`
     pub url: Option<String>,
-    /// May publish `events.>` and manage the stream.
-    pub relay: NatsUser,
-    /// May subscribe to `events.>`, nothing else.
-    pub subscriber: NatsUser,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct NatsUser {
-    pub user: Option<String>,
-    pub password: Option<SecretString>,
-    /// An nkey seed instead of user and password (production).
-    pub nkey_seed: Option<SecretString>,
+    /// Seed of the nkey user that may publish `events.>` and manage the stream.
+    pub relay_nkey_seed: Option<SecretString>,
+    /// Seed of the nkey user that may subscribe to `events.>`, nothing else.
+    pub subscriber_nkey_seed: Option<SecretString>,
+    /// Copies of the stream: 3 in production, on three servers.
+    pub replicas: Option<usize>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -436,19 +429,6 @@ impl Settings {
     /// When the key is missing or not 32 bytes.
     pub fn personal_master_key(&self) -> Result<[u8; 32], SettingsError> {
         required_32("secrets.personal_master_key", self.secrets.personal_master_key.as_ref())
-    }
-
-    /// `nats.url` with the user's name and password; none when no NATS is configured.
-    ///
-    /// # Errors
-    /// When the URL is none.
-    pub fn nats_url(&self, user: &NatsUser) -> Result<Option<SecretString>, SettingsError> {
-        let Some(url) = &self.nats.url else { return Ok(None) };
-        let (Some(name), Some(password)) = (&user.user, &user.password) else { return Ok(Some(SecretString::from(url.clone()))) };
-        let mut url = reqwest::Url::parse(url).map_err(|error| invalid("nats.url", error.to_string()))?;
-        let set = url.set_username(name).and_then(|()| url.set_password(Some(password.expose_secret())));
-        set.map_err(|()| invalid("nats.url", "takes no user"))?;
-        Ok(Some(SecretString::from(url.to_string())))
     }
 
     /// Where a client reaches the API of this process.

@@ -242,8 +242,8 @@ fn own_settings(settings: &Settings, checks: &mut Vec<Check>) {
         Some(url) => {
             let encrypted = url.starts_with("tls://");
             push("nats.url", if encrypted { "TLS" } else { "no TLS" }.to_owned(), "tls://", encrypted || !production, production);
-            let known = settings.nats.relay.user.is_some() || settings.nats.relay.nkey_seed.is_some();
-            push("nats.relay", if known { "its own identity" } else { "anonymous" }.to_owned(), "its own user or nkey", known, true);
+            let known = settings.nats.relay_nkey_seed.is_some() && settings.nats.subscriber_nkey_seed.is_some();
+            push("nats identities", if known { "one per component" } else { "anonymous" }.to_owned(), "one nkey per component", known, true);
         }
     }
 }

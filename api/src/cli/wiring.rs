@@ -15,7 +15,7 @@ use holdfast_eventlog::db::{Pool, PoolSettings};
 use holdfast_eventlog::subscription::{self, Consumer, SubscriptionSettings};
 use holdfast_projections::personal::StoredKeys;
 use holdfast_projections::positions::Positions;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,7 @@ use super::token;
 use crate::health::Check;
 use crate::payment_sessions::NoProvider;
 use crate::server::{self, Parts, ServerConfig};
-use crate::settings::{DatabaseRole, LogFormat, NatsUser, Settings, Side};
+use crate::settings::{DatabaseRole, LogFormat, Settings, Side};
 use crate::telemetry::{self, TelemetryConfig, TelemetryGuard};
 use crate::{CommandSide, QuerySide};
 
@@ -99,7 +99,7 @@ struct Shop<'a> {
 
 pub(super) async fn start(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow::Result<Running> {
     let has = |role| roles.contains(&role);
-    let nats = nats(settings, &settings.nats.subscriber).await?;
+    let nats = nats(settings, settings.nats.subscriber_nkey_seed.as_ref()).await?;
     let mut shop = Shop { settings, shutdown: CancellationToken::new(), tasks: JoinSet::new(), nats, consumers: Vec::new() };
     if has(Role::Relay) {
         shop.relay().await?;
@@ -123,11 +123,12 @@ pub(super) async fn start(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow
 }
 
 /// The connection of one user; it comes back by itself, so a NATS that is down keeps nobody from starting.
-async fn nats(settings: &Settings, user: &NatsUser) -> anyhow::Result<Option<Nats>> {
-    let Some(url) = settings.nats_url(user)? else { return Ok(None) };
-    let nkey_seed = user.nkey_seed.as_ref().map(|seed| seed.expose_secret().to_owned());
-    let require_tls = url.expose_secret().starts_with("tls://");
-    let nats = NatsSettings { nkey_seed, require_tls, ..NatsSettings::new(url.expose_secret()) };
+async fn nats(settings: &Settings, nkey_seed: Option<&SecretString>) -> anyhow::Result<Option<Nats>> {
+    let Some(url) = &settings.nats.url else { return Ok(None) };
+    let nkey_seed = nkey_seed.map(|seed| seed.expose_secret().to_owned());
+    let defaults = NatsSettings::new(url);
+    let replicas = settings.nats.replicas.unwrap_or(defaults.replicas);
+    let nats = NatsSettings { nkey_seed, replicas, require_tls: url.starts_with("tls://"), ..defaults };
     Nats::connect(nats).await.context("nats.url").map(Some)
 }
 
@@ -169,7 +170,7 @@ impl Shop<'_> {
     }
 
     async fn relay(&mut self) -> anyhow::Result<()> {
-        let Some(nats) = nats(self.settings, &self.settings.nats.relay).await? else { return Ok(()) };
+        let Some(nats) = nats(self.settings, self.settings.nats.relay_nkey_seed.as_ref()).await? else { return Ok(()) };
         let pool = pool(self.settings, Side::Write, DatabaseRole::Relay, self.settings.database.connections.relay).await?;
         self.spawn(|shutdown| relay::run(pool, nats, SubscriptionSettings::default(), shutdown));
         Ok(())

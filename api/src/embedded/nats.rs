@@ -40,7 +40,7 @@ impl Server {
         state.nats_port = Some(free_port(state.nats_port)?);
         state.nats_monitor_port = Some(free_port(state.nats_monitor_port)?);
         let configuration_file = folder.join("nats.conf");
-        write_private(&configuration_file, &configuration(folder, state))?;
+        write_private(&configuration_file, &configuration(folder, state)?)?;
         let log = folder.join("nats.log");
         // Its own process group: Ctrl-C and the end of this process are not its end.
         let spawned = Command::new(&program)
@@ -108,11 +108,11 @@ async fn is_healthy(state: &State) -> bool {
 }
 
 /// One user per component, each with the least it needs; no default account, monitoring on loopback.
-fn configuration(folder: &Path, state: &State) -> String {
+fn configuration(folder: &Path, state: &State) -> anyhow::Result<String> {
     let (port, monitor) = (state.nats_port.unwrap_or_default(), state.nats_monitor_port.unwrap_or_default());
-    let (relay, subscriber) = (&state.passwords.nats_relay, &state.passwords.nats_subscriber);
+    let [relay, subscriber] = state.nats_users()?;
     let folder = folder.display();
-    format!(
+    Ok(format!(
         r#"# Written by holdfast at every start.
 listen: 127.0.0.1:{port}
 http: 127.0.0.1:{monitor}
@@ -129,16 +129,16 @@ accounts {{
     jetstream: enabled
     users: [
       {{
-        user: relay, password: "{relay}"
+        nkey: {relay}
         permissions: {{
           publish: [ "events.>", "$JS.API.INFO", "$JS.API.STREAM.CREATE.EVENTS", "$JS.API.STREAM.UPDATE.EVENTS", "$JS.API.STREAM.INFO.EVENTS" ]
           subscribe: [ "_INBOX.>" ]
         }}
       }}
-      {{ user: subscriber, password: "{subscriber}", permissions: {{ publish: {{ deny: ">" }}, subscribe: [ "events.>" ] }} }}
+      {{ nkey: {subscriber}, permissions: {{ publish: {{ deny: ">" }}, subscribe: [ "events.>" ] }} }}
     ]
   }}
 }}
 "#
-    )
+    ))
 }

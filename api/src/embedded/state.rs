@@ -35,8 +35,8 @@ pub(super) struct Passwords {
     projector: String,
     reader: String,
     auditor: String,
-    pub(super) nats_relay: String,
-    pub(super) nats_subscriber: String,
+    nats_relay_seed: String,
+    nats_subscriber_seed: String,
 }
 
 impl std::fmt::Debug for Passwords {
@@ -70,13 +70,19 @@ impl State {
                 projector: password()?,
                 reader: password()?,
                 auditor: password()?,
-                nats_relay: password()?,
-                nats_subscriber: password()?,
+                nats_relay_seed: nkey_seed()?,
+                nats_subscriber_seed: nkey_seed()?,
             },
             signing_key: key()?,
             request_hash_key: key()?,
             personal_master_key: key()?,
         })
+    }
+
+    /// Public keys of the relay and of the subscriber.
+    pub(super) fn nats_users(&self) -> anyhow::Result<[String; 2]> {
+        let public = |seed: &str| nkeys::KeyPair::from_seed(seed).map(|key| key.public_key()).context("unusable nkey seed");
+        Ok([public(&self.passwords.nats_relay_seed)?, public(&self.passwords.nats_subscriber_seed)?])
     }
 
     fn write(&self, folder: &Path) -> anyhow::Result<()> {
@@ -91,13 +97,13 @@ impl State {
 
     fn settings(&self, profile: Profile, with_nats: bool) -> String {
         let port = self.postgres_port.unwrap_or_default();
-        let Passwords { admin, writer, relay, reactor, projector, reader, auditor, nats_relay, nats_subscriber } = &self.passwords;
+        let Passwords { admin, writer, relay, reactor, projector, reader, auditor, nats_relay_seed, nats_subscriber_seed } = &self.passwords;
         let profile = profile.as_str();
         let (signing, hashing, personal) = (&self.signing_key, &self.request_hash_key, &self.personal_master_key);
         let nats = match self.nats_port.filter(|_| with_nats) {
             Some(port) => format!(
-                "\n[nats]\nurl = \"nats://127.0.0.1:{port}\"\n\n[nats.relay]\nuser = \"relay\"\npassword = \"{nats_relay}\"\n\n\
-                 [nats.subscriber]\nuser = \"subscriber\"\npassword = \"{nats_subscriber}\"\n"
+                "\n[nats]\nurl = \"nats://127.0.0.1:{port}\"\n\
+                 relay_nkey_seed = \"{nats_relay_seed}\"\nsubscriber_nkey_seed = \"{nats_subscriber_seed}\"\n"
             ),
             None => String::new(),
         };
@@ -129,4 +135,8 @@ fn password() -> anyhow::Result<String> {
 
 fn key() -> anyhow::Result<String> {
     Ok(BASE64.encode(random_bytes::<32>()?))
+}
+
+fn nkey_seed() -> anyhow::Result<String> {
+    nkeys::KeyPair::new_user().seed().context("cannot make an nkey")
 }
