@@ -37,6 +37,7 @@ BEGIN
         ('subscription_checkpoints', 'relay',     'SELECT, INSERT, UPDATE'),
         ('subscription_checkpoints', 'reactor',   'SELECT, INSERT, UPDATE'),
         ('deadlines',                'reactor',   'SELECT, INSERT, UPDATE, DELETE'),
+        ('dead_letters',             'writer',    'SELECT'),
         ('dead_letters',             'reactor',   'SELECT, INSERT, UPDATE'),
         ('reaction_attempts',        'reactor',   'SELECT, INSERT, UPDATE, DELETE'),
         ('parked_events',            'reactor',   'SELECT, INSERT, UPDATE, DELETE'),

@@ -6,6 +6,7 @@ use actix_web::web::Data;
 use holdfast_commands::Writers;
 use holdfast_commands::personal::Sealer;
 use holdfast_eventlog::EventLog;
+use holdfast_eventlog::db::Pool;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
@@ -36,6 +37,8 @@ pub struct CommandSide {
     pub sealer: Sealer,
     /// For facts of other streams that a command must name (protocols 2.7).
     pub log: EventLog,
+    /// The write database as `holdfast_writer`, for what stands beside the log (dead letters).
+    pub pool: Pool,
     pub payments: Arc<dyn PaymentSessions>,
 }
 

@@ -168,6 +168,15 @@ async fn a_body_that_does_not_arrive_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_what_was_put_aside_can_be_tried_again() {
+    let edge = Edge::start().await;
+    let path = format!("/v1/admin/dead-letters/{}/redrive", Uuid::new_v4());
+    let answer = edge.post(&path, Role::Superadmin, Some("k1"), &json!({ "reason": "fixed" })).await;
+    assert_eq!((answer.status, answer.code()), (404, "DEAD_LETTER_NOT_FOUND"));
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_reads_what_one_has_written_and_waits_no_longer_than_promised() {
     let edge = Edge::start().await;
     let created = create(&edge, "k1", &new_escrow()).await;

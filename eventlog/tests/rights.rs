@@ -60,7 +60,7 @@ async fn roles_may_do_what_is_listed_and_nothing_else() {
             ("snapshots", ["rawd", "", "", "", ""]),
             ("subscription_checkpoints", ["", "raw", "raw", "", ""]),
             ("deadlines", ["", "", "rawd", "", ""]),
-            ("dead_letters", ["", "", "raw", "", ""]),
+            ("dead_letters", ["r", "", "raw", "", ""]),
             ("reaction_attempts", ["", "", "rawd", "", ""]),
             ("parked_events", ["", "", "rawd", "", ""]),
             ("subject_keys", ["ra", "", "", "r", ""]),

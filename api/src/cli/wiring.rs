@@ -200,6 +200,7 @@ impl Shop<'_> {
         let parts = Parts {
             commands: Some(CommandSide {
                 writers,
+                pool: sealing.clone(),
                 sealer: Sealer::new(sealing, &settings.personal_master_key()?),
                 log,
                 payments: Arc::new(NoProvider),

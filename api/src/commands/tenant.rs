@@ -1,6 +1,7 @@
 //! Commands on the tenant itself.
 
 use actix_web::web;
+use holdfast_commands::reaction::dead_letter_exists;
 use holdfast_domain::kernel::TenantId;
 use holdfast_domain::tenant::{Tenant, TenantCommand, TenantSettings};
 use serde::Deserialize;
@@ -50,7 +51,7 @@ pub(crate) struct Redrive {
     reason: Text,
 }
 
-/// Ask for another attempt at a step that was put aside. The log keeps who asked.
+/// Ask for another attempt at a step that was put aside. The log keeps who asked. Fails with `DEAD_LETTER_NOT_FOUND`.
 #[utoipa::path(post, path = "/v1/admin/dead-letters/{deadLetterId}/redrive", tag = "admin", params(("deadLetterId" = Uuid, Path)),
     request_body = Redrive, responses((status = 200, body = CommandAnswer)))]
 pub(crate) async fn redrive_dead_letter(
@@ -60,7 +61,16 @@ pub(crate) async fn redrive_dead_letter(
     shared: Shared,
     side: Side,
 ) -> Result<Answered, ApiError> {
+    if !exists(&shared, &side, caller.tenant_id, id.0).await? {
+        return Err(ApiError::not_found("DEAD_LETTER_NOT_FOUND", "dead letter"));
+    }
     let command = TenantCommand::RedriveReaction { dead_letter_id: id.0, reason: body.content.reason.into_string() };
     let tenant_stream = caller.tenant_id.uuid();
     execute::<Tenant>(&shared, &side, caller, tenant_stream, command, body.fingerprint).await.map(Answered::ok)
+}
+
+async fn exists(shared: &Shared, side: &Side, tenant_id: TenantId, id: Uuid) -> Result<bool, ApiError> {
+    let pool = side.pool.clone();
+    let asked = async move { dead_letter_exists(&pool, tenant_id, id).await.map_err(|error| ApiError::internal(&error)) };
+    shared.tasks.run(asked).await
 }

@@ -71,7 +71,8 @@ impl Edge {
         }
         let reader = databases.pool("read", "holdfast_reader").await;
         let positions = Positions::start(reader.clone(), Some(databases.url("read", "holdfast_reader")), 100, shutdown.clone());
-        let sealer = Sealer::new(databases.pool("log", "holdfast_writer").await, &MASTER_KEY);
+        let pool = databases.pool("log", "holdfast_writer").await;
+        let sealer = Sealer::new(pool.clone(), &MASTER_KEY);
         let keys = Arc::new(Keyring::try_new(Some([1; 32]), &[]).unwrap());
         let tokens = TokenPolicy::default();
         let config = ServerConfig {
@@ -85,7 +86,7 @@ impl Edge {
             request_hash_key: [2; 32],
         };
         let sides = Parts {
-            commands: Some(CommandSide { writers, sealer, log, payments: Arc::new(NoProvider) }),
+            commands: Some(CommandSide { writers, sealer, log, pool, payments: Arc::new(NoProvider) }),
             queries: Some(QuerySide { pool: reader, positions, min_position_wait: Duration::from_secs(2) }),
             ..Parts::default()
         };

@@ -36,6 +36,15 @@ pub async fn dead_letters(pool: &Pool, tenant_id: Option<TenantId>) -> Result<Ve
     sqlx::query_as(&sql).bind(tenant_id.map(TenantId::uuid)).fetch_all(&mut *pool.acquire().await?).await
 }
 
+/// Whether the tenant has, or had, this dead letter. A repeated request for one that was resolved meanwhile still finds it.
+///
+/// # Errors
+/// When the write database does not answer.
+pub async fn dead_letter_exists(pool: &Pool, tenant_id: TenantId, id: Uuid) -> Result<bool, sqlx::Error> {
+    let sql = "SELECT EXISTS (SELECT FROM dead_letters WHERE tenant_id = $1 AND id = $2)";
+    sqlx::query_scalar(sql).bind(tenant_id.uuid()).bind(id).fetch_one(&mut *pool.acquire().await?).await
+}
+
 /// What the reactor found out about one step.
 #[derive(Debug)]
 pub(crate) struct Refused {

@@ -8,7 +8,7 @@ mod dead_letter;
 mod reactor;
 mod step;
 
-pub use dead_letter::{DeadLetter, dead_letters};
+pub use dead_letter::{DeadLetter, dead_letter_exists, dead_letters};
 pub use reactor::Reactor;
 pub use step::{Reaction, Step};
 
