@@ -1,6 +1,7 @@
 //! Escrows as parties and staff see them: lists, detail page, timeline, transactions, what is due (ESC-11, 12, 28, 85).
 
 mod detail;
+mod money;
 mod queries;
 mod summary;
 mod timeline;
@@ -8,10 +9,8 @@ mod transactions;
 mod view;
 
 pub use detail::{DisputeView, EscrowDetail, FundingState, PartyAmounts, detail};
-pub use queries::{
-    AccountFilter, DueFilter, DueKind, EscrowAccount, EscrowFilter, EscrowLedger, EscrowSort, EscrowSortField, EscrowTransaction,
-    TransactionFilter, UnknownSort, accounts, due, ledger, list, transactions,
-};
+pub use money::{AccountFilter, EscrowAccount, EscrowLedger, EscrowTransaction, TransactionFilter, accounts, ledger, transactions};
+pub use queries::{DueFilter, DueKind, EscrowFilter, EscrowSort, EscrowSortField, UnknownSort, due, list};
 pub use summary::{EscrowSummary, LegacyStatusView, NextDeadline, Settlement};
 pub use timeline::{EscrowEventRow, TimelineEntry};
 pub use transactions::{EscrowTransactionRow, TransactionKind};

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use holdfast_domain::escrow::{Deadline, DeadlineAction, Escrow, EscrowStatus, Terms};
 use holdfast_domain::event::AnyEvent;
+use holdfast_domain::kernel::TenantAggregate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -13,10 +14,12 @@ use crate::runtime::{ApplyError, Event, Projection, Table, View};
 
 pub const PROJECTION: &str = "escrow";
 
-/// The version goes up with the aggregate's `FOLD_VERSION`.
+/// How rows are made of states. Rows hold the aggregate's state, so they are also of another version when it folds anew.
+const VERSION: u32 = 1 + 100 * Escrow::FOLD_VERSION;
+
 #[must_use]
 pub fn projection() -> Projection {
-    Projection::new(PROJECTION, 1).view::<EscrowRow>().facts::<EscrowEventRow>().facts::<EscrowTransactionRow>()
+    Projection::new(PROJECTION, VERSION.cast_signed()).view::<EscrowRow>().facts::<EscrowEventRow>().facts::<EscrowTransactionRow>()
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -68,7 +68,10 @@ impl Consumer for Projector {
             .bind(self.projection.name())
             .fetch_all(&mut *connection)
             .await?;
-            *self.stopped() = rows.iter().filter(|(_, _, stopped)| *stopped).map(|(tenant, ..)| TenantId(*tenant)).collect();
+            let stopped: HashSet<TenantId> = rows.iter().filter(|(_, _, stopped)| *stopped).map(|(tenant, ..)| TenantId(*tenant)).collect();
+            let how_many = f64::from(u32::try_from(stopped.len()).unwrap_or(u32::MAX));
+            metrics::gauge!("holdfast_projection_stopped_tenants", "projection" => self.projection.name()).set(how_many);
+            *self.stopped() = stopped;
             Ok(rows.into_iter().map(|(tenant, position, _)| (TenantId(tenant), position)).collect())
         })
     }
@@ -205,7 +208,6 @@ impl Projector {
             projection = self.projection.name(), %tenant_id, position = guilty.position, %event_id, reason,
             "the projection has stopped for this tenant"
         );
-        metrics::counter!("holdfast_projection_stopped_total", "projection" => self.projection.name()).increment(1);
         let mut tx = self.pool.begin().await?;
         self.lock_checkpoint(&mut tx, tenant_id, guilty.position - 1).await?;
         sqlx::query(
