@@ -78,7 +78,7 @@ WITH t AS MATERIALIZED (
 )
 SELECT tenant_id, previous, position, recorded_at, (SELECT count(*) FROM notified) AS notified FROM h";
 
-/// Rounds of append and check; after them each unit goes alone, so that one that is always late does not hold up the others.
+/// Rounds of append and check; what is still refused then is reported as stale and decided again by its writer.
 const ROUNDS: usize = 4;
 
 impl EventLog {
@@ -89,24 +89,19 @@ impl EventLog {
     pub async fn append(&self, batch: &Batch) -> Result<Appended, AppendError> {
         let mut attempt = Attempt::new(batch);
         let everything: Vec<usize> = (0..batch.units.len()).collect();
-        let left = self.append_units(&mut attempt, everything).await?;
-        for unit in left {
-            // Taken and given back again and again by others: it has to be there between two of them.
-            if !self.append_units(&mut attempt, vec![unit]).await?.is_empty() {
-                return Err(AppendError::Failed(sqlx::Error::Protocol("a unit was refused every time and never found taken".into())));
-            }
-        }
+        self.append_units(&mut attempt, everything).await?;
         Ok(attempt.finish())
     }
 
-    /// Appends the named units, leaves out and notes what is taken; returns those that are still undecided after all rounds.
-    async fn append_units(&self, attempt: &mut Attempt<'_>, mut selected: Vec<usize>) -> Result<Vec<usize>, AppendError> {
+    /// Appends the named units, leaves out and notes what is taken. What is undecided after all rounds stays out, as stale:
+    /// one statement has stored everything or nothing, so an error never hides something that was committed.
+    async fn append_units(&self, attempt: &mut Attempt<'_>, mut selected: Vec<usize>) -> Result<(), AppendError> {
         for _ in 0..ROUNDS {
             if selected.is_empty() {
                 break;
             }
             match self.append_once(attempt, &selected).await? {
-                Stored::All => return Ok(Vec::new()),
+                Stored::All => break,
                 Stored::KeyTaken => {
                     let mut connection = self.pool.acquire().await.map_err(AppendError::Failed)?;
                     let taken = checked::taken(&mut connection, attempt.batch, &selected).await.map_err(AppendError::Failed)?;
@@ -115,7 +110,7 @@ impl EventLog {
                 }
             }
         }
-        Ok(selected)
+        Ok(())
     }
 
     /// One statement, repeated while the server says that it did nothing and that trying again may help.

@@ -137,6 +137,23 @@ impl Flow {
         anyhow::bail!("the wallet was not filled")
     }
 
+    /// Waits until the payer's wallet has exactly `amount` available.
+    ///
+    /// # Errors
+    /// When it does not within ten seconds.
+    pub async fn wait_for_wallet(&self, amount: &str) -> anyhow::Result<()> {
+        let path = format!("/v1/wallets?ownerId={}&currency={}", self.parties.payer_id, self.currency);
+        let mut last = Value::Null;
+        for _ in 0..400 {
+            last = self.parties.staff.get(&path).await?.body;
+            if last["items"][0]["available"] == amount {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        anyhow::bail!("the wallet has not {amount}: {last}")
+    }
+
     /// `POST /v1/escrows/{id}/{action}`, which must succeed.
     ///
     /// # Errors

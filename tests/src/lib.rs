@@ -4,6 +4,7 @@
 
 mod client;
 mod flow;
+mod nats;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,8 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use uuid::Uuid;
 
 pub use client::{Answer, Client, send};
-pub use flow::{Flow, Parties, bank_reference};
+pub use flow::{Flow, Parties, bank_reference, expect};
+pub use nats::NatsServer;
 
 const ISSUER: &str = "https://holdfast.test";
 const AUDIENCE: &str = "holdfast";
@@ -126,6 +128,34 @@ impl System {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         bail!("not ready: {}", std::fs::read_to_string(self.folder.join("log")).unwrap_or_default())
+    }
+
+    /// Another process on the same databases, playing `roles`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn also(&self, roles: &str) -> anyhow::Result<Child> {
+        let log = std::fs::File::options().create(true).append(true).open(self.folder.join("log-also"))?;
+        Ok(self.command().args(["serve", "--roles", roles]).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?)
+    }
+
+    /// Waits until every read model of every tenant stands at the head.
+    ///
+    /// # Errors
+    /// When they do not within `patience`.
+    pub async fn read_models_at_heads(&self, patience: Duration) -> anyhow::Result<Duration> {
+        let (log, read) = (self.log_database().await?, self.read_database().await?);
+        let begun = Instant::now();
+        loop {
+            let heads: Vec<(Uuid, i64)> = sqlx::query_as("SELECT tenant_id, position FROM tenant_heads WHERE position > 0 ORDER BY 1").fetch_all(&log).await?;
+            let least: Vec<(Uuid, i64)> =
+                sqlx::query_as("SELECT tenant_id, min(position) FROM projection_checkpoints GROUP BY 1 ORDER BY 1").fetch_all(&read).await?;
+            if heads == least {
+                return Ok(begun.elapsed());
+            }
+            ensure!(begun.elapsed() < patience, "read models are behind: {heads:?} {least:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// `kill -9`: nothing gets a chance to clean up.
