@@ -1,15 +1,22 @@
 //! What `/readyz` asks of the parts around this process (NFR-108).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures::future::BoxFuture;
+use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::Pool;
+use holdfast_projections::positions::checkpoints;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 /// A check that takes longer counts as failed.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a read model may take before it counts as late.
+const GRACE: TimeDelta = TimeDelta::seconds(5);
+const TENANTS_LOOKED_AT: usize = 20;
 
 /// One named question about a part that this process needs.
 #[derive(Clone)]
@@ -68,6 +75,23 @@ impl Check {
         })
     }
 
+    /// Whether the read models follow the log. Late ones do not make the process unready: what it answers says its
+    /// position, and taking it out of service would not help the projector.
+    #[must_use]
+    pub fn projector_lag(log: EventLog, read: Pool) -> Self {
+        Self::new("projector_lag", false, move || {
+            let (log, read) = (log.clone(), read.clone());
+            async move {
+                let behind = lag(&log, &read).await.map_err(|error| {
+                    tracing::warn!(%error, "the lag of the read models is not known");
+                    Unwell("not known".to_owned())
+                })?;
+                metrics::gauge!("holdfast_projector_lag_events").set(f64::from(u32::try_from(behind).unwrap_or(u32::MAX)));
+                if behind == 0 { Ok("read models are up to date".to_owned()) } else { Err(Unwell(format!("up to {behind} events behind"))) }
+            }
+        })
+    }
+
     /// The answer, or that there was none in time. What was begun is not cancelled: it ends by the server's own timers.
     pub(crate) async fn run(&self, runtime: &tokio::runtime::Handle) -> CheckResult {
         let answer = tokio::time::timeout(PATIENCE, runtime.spawn((self.ask)())).await;
@@ -85,6 +109,22 @@ async fn select_one(pool: &Pool) -> Result<String, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     sqlx::query("SELECT 1").execute(&mut *connection).await?;
     Ok("answers".to_owned())
+}
+
+/// The most that any projection is behind, among the tenants that were written to last. What was written a moment ago
+/// is not late yet.
+async fn lag(log: &EventLog, read: &Pool) -> anyhow::Result<i64> {
+    let now = chrono::Utc::now();
+    let mut heads: Vec<_> = log.heads().await?.into_iter().filter(|(_, (_, at))| now - at > GRACE).collect();
+    heads.sort_unstable_by_key(|(_, (_, at))| std::cmp::Reverse(*at));
+    let projections = holdfast_projections::all_projections();
+    let mut most = 0;
+    for (tenant_id, (head, _)) in heads.into_iter().take(TENANTS_LOOKED_AT) {
+        let reached: HashMap<String, i64> = checkpoints(read, tenant_id).await?.into_iter().collect();
+        let least = projections.iter().map(|projection| reached.get(projection.name()).copied().unwrap_or(0)).min();
+        most = most.max(head - least.unwrap_or(head));
+    }
+    Ok(most)
 }
 
 fn hidden(name: &str, error: &sqlx::Error) -> Unwell {

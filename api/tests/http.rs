@@ -168,6 +168,16 @@ async fn a_body_that_does_not_arrive_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn readiness_knows_the_databases_and_the_read_models() {
+    let edge = Edge::start().await;
+    let answer = edge.get("/readyz", Role::Viewer).await;
+    let checks = answer.body["checks"].as_array().unwrap();
+    let states: Vec<_> = checks.iter().map(|check| (check["name"].as_str().unwrap(), check["ok"].as_bool().unwrap())).collect();
+    assert_eq!((answer.status, states), (200, vec![("read_database", true), ("projector_lag", true)]), "{}", answer.body);
+    edge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_what_was_put_aside_can_be_tried_again() {
     let edge = Edge::start().await;
     let path = format!("/v1/admin/dead-letters/{}/redrive", Uuid::new_v4());

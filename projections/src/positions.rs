@@ -182,7 +182,11 @@ impl Drop for Waiting<'_> {
     }
 }
 
-async fn checkpoints(pool: &Pool, tenant_id: TenantId) -> Result<Vec<(String, i64)>, sqlx::Error> {
+/// How far each projection has come for the tenant; those that have not begun are missing.
+///
+/// # Errors
+/// When the read database does not answer.
+pub async fn checkpoints(pool: &Pool, tenant_id: TenantId) -> Result<Vec<(String, i64)>, sqlx::Error> {
     let mut tx = pool.begin_tenant_read(tenant_id).await?;
     let rows = sqlx::query_as("SELECT projection, position FROM projection_checkpoints WHERE tenant_id = $1")
         .bind(tenant_id.uuid())

@@ -9,9 +9,9 @@ use holdfast_commands::personal::Sealer;
 use holdfast_commands::reaction::Reactor;
 use holdfast_commands::{Clock, DeadlineTracker, DeadlineWorker, WriterSettings, Writers};
 use holdfast_eventlog::EventLog;
+use holdfast_eventlog::db::{Pool, PoolSettings};
 use holdfast_eventlog::nats::{Feed, Nats, NatsSettings};
 use holdfast_eventlog::relay;
-use holdfast_eventlog::db::{Pool, PoolSettings};
 use holdfast_eventlog::subscription::{self, Consumer, SubscriptionSettings};
 use holdfast_projections::personal::StoredKeys;
 use holdfast_projections::positions::Positions;
@@ -196,7 +196,11 @@ impl Shop<'_> {
         let listen_url = settings.database.url(Side::Read, DatabaseRole::Reader)?.expose_secret().to_owned();
         let positions = Positions::start(reading.clone(), Some(listen_url), MAX_WAITING, self.shutdown.clone());
         let nats = self.nats.as_ref().map(|nats| Check::nats(nats.client().clone()));
-        let databases = [Check::database("write_database", sealing.clone()), Check::database("read_database", reading.clone())];
+        let databases = [
+            Check::database("write_database", sealing.clone()),
+            Check::database("read_database", reading.clone()),
+            Check::projector_lag(log.clone(), reading.clone()),
+        ];
         let parts = Parts {
             commands: Some(CommandSide {
                 writers,

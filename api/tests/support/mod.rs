@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_api::auth::{Issuer, Keyring, Subject, TokenPolicy, now_s};
+use holdfast_api::health::Check;
 use holdfast_api::payment_sessions::NoProvider;
 use holdfast_api::server::{self, Parts, ServerConfig};
 use holdfast_api::{CommandSide, QuerySide};
@@ -85,7 +86,9 @@ impl Edge {
             tokens: tokens.clone(),
             request_hash_key: [2; 32],
         };
+        let checks = vec![Check::database("read_database", reader.clone()), Check::projector_lag(log.clone(), reader.clone())];
         let sides = Parts {
+            checks,
             commands: Some(CommandSide { writers, sealer, log, pool, payments: Arc::new(NoProvider) }),
             queries: Some(QuerySide { pool: reader, positions, min_position_wait: Duration::from_secs(2) }),
             ..Parts::default()
