@@ -21,6 +21,7 @@ run: build ## Leave the embedded system serving, with tokens and curl lines to t
 	@$(HOLDFAST) dev $(ARGS)
 
 test: setup ## Run all tests. ARGS="name_of_a_test"
+	cargo build --locked --bin holdfast
 	@scripts/with-test-servers cargo test --locked --workspace $(ARGS)
 
 lint: ## Formatting and clippy with the project's lints.

@@ -43,7 +43,8 @@ impl Drop for TelemetryGuard {
 /// When the filter cannot be read, the endpoint is no URL, or logging was started before.
 pub fn start(config: &TelemetryConfig) -> anyhow::Result<TelemetryGuard> {
     let filter = EnvFilter::try_new(&config.filter).context("the log filter cannot be read")?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     let lines = if config.json {
         lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
     } else {

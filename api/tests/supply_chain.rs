@@ -123,7 +123,12 @@ fn no_banned_crate_is_built() {
 fn everything_comes_from_the_public_registry_or_this_workspace() {
     for package in metadata().packages {
         let ours = package.source.is_none();
-        assert!(ours || package.source.as_ref().is_some_and(|source| source.is_crates_io()), "{} comes from {:?}", package.name, package.source);
+        assert!(
+            ours || package.source.as_ref().is_some_and(|source| source.is_crates_io()),
+            "{} comes from {:?}",
+            package.name,
+            package.source
+        );
     }
 }
 

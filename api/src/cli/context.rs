@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::embedded::{self, Embedded};
-use crate::settings::{LogFormat, Needs, Profile, Settings, Sources, existing};
+use crate::settings::{Needs, Profile, Settings, Sources, existing};
 
 /// Flags of every subcommand.
 #[derive(Debug, Clone, Args)]
@@ -76,7 +76,12 @@ impl Global {
     }
 
     /// The embedded servers' settings, with an explicit `--config` on top.
-    pub(super) fn embedded_settings(&self, embedded: &Embedded, needs: Needs, flags: Vec<(&'static str, String)>) -> anyhow::Result<Settings> {
+    pub(super) fn embedded_settings(
+        &self,
+        embedded: &Embedded,
+        needs: Needs,
+        flags: Vec<(&'static str, String)>,
+    ) -> anyhow::Result<Settings> {
         let mut files = vec![embedded.settings_file()];
         files.extend(self.config.clone());
         self.load(files, needs, flags)
@@ -91,17 +96,14 @@ impl Global {
     }
 }
 
-/// `dev` reads better as text; a file or variable can still say json.
-pub(super) fn text_logs(flags: &mut Vec<(&'static str, String)>) {
+/// `dev` logs text for people and leaves refusals to their answers; a file, a variable or `--log` can still say otherwise.
+pub(super) fn readable_logs(global: &Global, flags: &mut Vec<(&'static str, String)>) {
+    const QUIET: &str = "info,tracing_actix_web=error,actix_server=warn,async_nats=warn";
     if std::env::var_os("HOLDFAST__TELEMETRY__LOG_FORMAT").is_none() {
-        flags.push(("telemetry.log_format", log_format_name(LogFormat::Text).to_owned()));
+        flags.push(("telemetry.log_format", "text".to_owned()));
     }
-}
-
-const fn log_format_name(format: LogFormat) -> &'static str {
-    match format {
-        LogFormat::Json => "json",
-        LogFormat::Text => "text",
+    if std::env::var_os("HOLDFAST__TELEMETRY__LOG").is_none() && global.log.is_none() {
+        flags.push(("telemetry.log", QUIET.to_owned()));
     }
 }
 

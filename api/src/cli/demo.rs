@@ -67,7 +67,11 @@ async fn system(global: &Global, arguments: &Arguments) -> anyhow::Result<System
         return Ok(System::running(url.clone()));
     }
     if let Some(url) = embedded::url_of_running(&global.folder)? {
-        anyhow::ensure!(arguments.crashes == 0, "--crashes needs a server of its own: stop the one that runs on {}", global.folder.display());
+        anyhow::ensure!(
+            arguments.crashes == 0,
+            "--crashes needs a server of its own: stop the one that runs on {}",
+            global.folder.display()
+        );
         eprintln!("using the system that runs at {url}");
         return Ok(System::running(url));
     }

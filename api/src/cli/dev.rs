@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use holdfast_domain::kernel::{PartyId, Role as PartyRole, TenantId, derived_uuid};
 use uuid::Uuid;
 
-use super::context::{Global, embedded_profile, text_logs};
+use super::context::{Global, embedded_profile, readable_logs};
 use super::serve::Role;
 use super::tenant::Desk;
 use super::{migrate, print, token, wiring};
@@ -66,7 +66,7 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> anyhow::Result
 
 async fn serve(global: &Global, arguments: &Arguments, embedded: &Embedded) -> anyhow::Result<()> {
     let mut flags = vec![("http.listen", arguments.listen.to_string())];
-    text_logs(&mut flags);
+    readable_logs(global, &mut flags);
     let settings = global.embedded_settings(embedded, NEEDS, flags)?;
     let _telemetry = wiring::start_logging(&settings)?;
     if let Some(why) = embedded.nats_missing() {

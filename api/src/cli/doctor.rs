@@ -22,7 +22,8 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-const NEEDS: Needs = Needs { tokens: true, secrets: true, database: &[(Side::Write, DatabaseRole::Writer), (Side::Read, DatabaseRole::Reader)] };
+const NEEDS: Needs =
+    Needs { tokens: true, secrets: true, database: &[(Side::Write, DatabaseRole::Writer), (Side::Read, DatabaseRole::Reader)] };
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, Serialize)]
@@ -62,7 +63,11 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> anyhow::Result
             })
             .collect();
         print::line(print::table(&["", "where", "setting", "value", "should be"], &[], &rows))?;
-        print::line(format!("\nprofile {}: {}", profile.as_str(), if ok { "everything that protects data is on" } else { "not everything that protects data is on" }))?;
+        print::line(format!(
+            "\nprofile {}: {}",
+            profile.as_str(),
+            if ok { "everything that protects data is on" } else { "not everything that protects data is on" }
+        ))?;
     }
     opened.close().await?;
     Ok(if ok || profile != Profile::Production { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -85,8 +90,7 @@ pub(super) async fn refuse_if_unsafe(settings: &Settings) -> anyhow::Result<()> 
 
 pub(super) async fn examine(settings: &Settings) -> anyhow::Result<Vec<Check>> {
     let mut checks = Vec::new();
-    for (side, place, role) in
-        [(Side::Write, "write database", DatabaseRole::Writer), (Side::Read, "read database", DatabaseRole::Reader)]
+    for (side, place, role) in [(Side::Write, "write database", DatabaseRole::Writer), (Side::Read, "read database", DatabaseRole::Reader)]
     {
         let options = settings.database.connect_options(side, role)?;
         let mut connection = PgConnection::connect_with(&options).await.with_context(|| format!("cannot reach the {place}"))?;
@@ -120,13 +124,28 @@ const SERVER_SETTINGS: &[Wanted] = &[
     ("log_connections", &["on", "receipt", "all"], "on", false, true),
 ];
 
-async fn server_settings(settings: &Settings, place: &'static str, connection: &mut PgConnection, checks: &mut Vec<Check>) -> anyhow::Result<()> {
+async fn server_settings(
+    settings: &Settings,
+    place: &'static str,
+    connection: &mut PgConnection,
+    checks: &mut Vec<Check>,
+) -> anyhow::Result<()> {
     for &(name, accepted, wanted, protects, production_only) in SERVER_SETTINGS {
-        let value: Option<String> =
-            sqlx::query_scalar("SELECT current_setting($1, true)").bind(name).fetch_one(&mut *connection).await.context("cannot read server settings")?;
+        let value: Option<String> = sqlx::query_scalar("SELECT current_setting($1, true)")
+            .bind(name)
+            .fetch_one(&mut *connection)
+            .await
+            .context("cannot read server settings")?;
         let value = value.unwrap_or_else(|| "unknown".to_owned());
         let needed = !production_only || settings.profile == Profile::Production;
-        checks.push(Check { place, setting: name.to_owned(), ok: !needed || accepted.contains(&value.as_str()), value, wanted, protects: protects && needed });
+        checks.push(Check {
+            place,
+            setting: name.to_owned(),
+            ok: !needed || accepted.contains(&value.as_str()),
+            value,
+            wanted,
+            protects: protects && needed,
+        });
     }
     let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
         .fetch_one(&mut *connection)
@@ -176,7 +195,14 @@ async fn row_security(place: &'static str, connection: &mut PgConnection, checks
     .await
     .context("cannot read tables")?;
     let value = if open.is_empty() { "every tenant table".to_owned() } else { format!("not on {}", open.join(", ")) };
-    checks.push(Check { place, setting: "forced row level security".to_owned(), value, wanted: "every tenant table", ok: open.is_empty(), protects: true });
+    checks.push(Check {
+        place,
+        setting: "forced row level security".to_owned(),
+        value,
+        wanted: "every tenant table",
+        ok: open.is_empty(),
+        protects: true,
+    });
     Ok(())
 }
 
@@ -201,7 +227,6 @@ async fn append_only(place: &'static str, connection: &mut PgConnection, checks:
 }
 
 /// Protocols 2.6: above half a second no command is taken.
-#[expect(clippy::disallowed_methods, reason = "compares this process's clock with the database's")]
 async fn clock(place: &'static str, connection: &mut PgConnection, checks: &mut Vec<Check>) -> anyhow::Result<()> {
     let before = chrono::Utc::now();
     let database: chrono::DateTime<chrono::Utc> =
@@ -226,11 +251,20 @@ fn own_settings(settings: &Settings, checks: &mut Vec<Check>) {
     push("profile", settings.profile.as_str().to_owned(), "production or dev", settings.profile != Profile::Test, true);
     for (key, url) in [("database.write_url", &settings.database.write_url), ("database.read_url", &settings.database.read_url)] {
         let verified = url.contains("sslmode=verify-full");
-        push(key, if verified { "TLS, verified" } else { "no verified TLS" }.to_owned(), "sslmode=verify-full", verified || !production, production);
+        push(
+            key,
+            if verified { "TLS, verified" } else { "no verified TLS" }.to_owned(),
+            "sslmode=verify-full",
+            verified || !production,
+            production,
+        );
     }
     let distinct = {
-        let mut seen: Vec<&str> =
-            DatabaseRole::SERVICES.iter().filter_map(|role| settings.database.password(*role)).map(|password| password.expose_secret()).collect();
+        let mut seen: Vec<&str> = DatabaseRole::SERVICES
+            .iter()
+            .filter_map(|role| settings.database.password(*role))
+            .map(|password| password.expose_secret())
+            .collect();
         let all = seen.len();
         seen.sort_unstable();
         seen.dedup();
@@ -243,7 +277,13 @@ fn own_settings(settings: &Settings, checks: &mut Vec<Check>) {
             let encrypted = url.starts_with("tls://");
             push("nats.url", if encrypted { "TLS" } else { "no TLS" }.to_owned(), "tls://", encrypted || !production, production);
             let known = settings.nats.relay_nkey_seed.is_some() && settings.nats.subscriber_nkey_seed.is_some();
-            push("nats identities", if known { "one per component" } else { "anonymous" }.to_owned(), "one nkey per component", known, true);
+            push(
+                "nats identities",
+                if known { "one per component" } else { "anonymous" }.to_owned(),
+                "one nkey per component",
+                known,
+                true,
+            );
         }
     }
 }

@@ -65,7 +65,9 @@ async fn list(settings: &Settings, json: bool) -> anyhow::Result<()> {
     let text = |letter: &serde_json::Value, key: &str| letter[key].as_str().map_or_else(|| letter[key].to_string(), str::to_owned);
     let rows: Vec<Vec<String>> = letters
         .iter()
-        .map(|letter| ["id", "tenantId", "reaction", "step", "attempt", "createdAt", "reason"].iter().map(|key| text(letter, key)).collect())
+        .map(|letter| {
+            ["id", "tenantId", "reaction", "step", "attempt", "createdAt", "reason"].iter().map(|key| text(letter, key)).collect()
+        })
         .collect();
     print::line(print::table(&["id", "tenant", "reaction", "step", "attempt", "since", "reason"], &[4], &rows))?;
     Ok(())
@@ -88,7 +90,8 @@ async fn open_letters(settings: &Settings) -> anyhow::Result<Vec<serde_json::Val
 /// The command is stored first: the reactor sees it in the log and makes the attempt.
 async fn redrive(settings: &Settings, id: Uuid, reason: String) -> anyhow::Result<()> {
     let letters = open_letters(settings).await?;
-    let letter = letters.iter().find(|letter| letter["id"] == id.to_string()).with_context(|| format!("{id} does not wait for a decision"))?;
+    let letter =
+        letters.iter().find(|letter| letter["id"] == id.to_string()).with_context(|| format!("{id} does not wait for a decision"))?;
     let tenant_id: TenantId = letter["tenantId"].as_str().unwrap_or_default().parse().context("unreadable tenant id")?;
     let command = TenantCommand::RedriveReaction { dead_letter_id: id, reason };
     Desk::open(settings).await?.execute(tenant_id, command, None).await?;

@@ -131,7 +131,13 @@ impl Desk {
     }
 
     /// The same tenant again is no error: its key makes it the same request.
-    pub(super) async fn create(&self, tenant_id: TenantId, name: String, slug: String, settings: TenantSettings) -> anyhow::Result<Accepted> {
+    pub(super) async fn create(
+        &self,
+        tenant_id: TenantId,
+        name: String,
+        slug: String,
+        settings: TenantSettings,
+    ) -> anyhow::Result<Accepted> {
         let well_formed = !slug.is_empty() && slug.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
         anyhow::ensure!(well_formed, "a slug has lower case letters, digits and hyphens only");
         self.execute(tenant_id, TenantCommand::Create { name, slug, settings }, Some("create".to_owned())).await
@@ -193,7 +199,8 @@ impl Desk {
         if !tenant.exists() {
             bail!("there is no tenant {tenant_id}");
         }
-        let position = self.log.heads().await.context("cannot read the write database")?.get(&tenant_id).map_or(0, |(position, _)| *position);
+        let position =
+            self.log.heads().await.context("cannot read the write database")?.get(&tenant_id).map_or(0, |(position, _)| *position);
         let settings = tenant.settings().as_ref().clone();
         Ok(Known { tenant_id, name, slug, status: tenant.status(), position, settings })
     }

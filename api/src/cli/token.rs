@@ -20,10 +20,8 @@ pub(super) struct Arguments {
     /// The tenant that the token is for (see `holdfast tenant list`).
     #[arg(long, value_name = "UUID")]
     tenant: TenantId,
-    /// What the bearer may do; may be given more than once. One of: tenant_admin, finance, ops, talent_manager, casting,
-    /// talent, payer, viewer, auditor, superadmin, platform_admin, billing_admin, platform_ops, platform_finance,
-    /// trust_safety, service.
-    #[arg(long = "role", required = true, value_name = "ROLE", value_parser = parse_role)]
+    /// What the bearer may do; may be given more than once.
+    #[arg(long = "role", required = true, value_name = "ROLE", value_parser = parse_role, help = role_help())]
     roles: Vec<Role>,
     /// Who acts: a party's id; a new one by default.
     #[arg(long, value_name = "UUID")]
@@ -50,6 +48,12 @@ pub(super) fn run(global: &Global, arguments: Arguments) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
+fn role_help() -> String {
+    let name = |role: &Role| serde_json::to_value(role).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
+    let names: Vec<String> = Role::ALL.iter().map(name).collect();
+    format!("What the bearer may do; may be given more than once. One of: {}", names.join(", "))
+}
+
 fn parse_role(name: &str) -> Result<Role, String> {
     serde_json::from_value(serde_json::Value::String(name.to_owned())).map_err(|_| format!("there is no role {name:?}"))
 }
@@ -65,11 +69,7 @@ pub(super) fn keyring(settings: &Settings) -> anyhow::Result<Arc<Keyring>> {
 }
 
 pub(super) fn policy(settings: &Settings) -> TokenPolicy {
-    TokenPolicy {
-        issuer: settings.auth.issuer.clone(),
-        audience: settings.auth.audience.clone(),
-        max_ttl_s: settings.auth.max_ttl_s,
-    }
+    TokenPolicy { issuer: settings.auth.issuer.clone(), audience: settings.auth.audience.clone(), max_ttl_s: settings.auth.max_ttl_s }
 }
 
 /// A subject with one role each time the same: for the tokens that `dev` prints.

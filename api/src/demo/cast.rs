@@ -14,10 +14,19 @@ use crate::auth::{Issuer, Subject, now_s};
 const MARGIN_S: u64 = 60;
 const TTL_S: u64 = 300;
 
+/// Who holds a token: one per tenant, party and role.
+type Seat = (TenantId, PartyId, Role);
+
+#[derive(Debug, Clone)]
+struct Token {
+    text: String,
+    expires_s: u64,
+}
+
 pub(super) struct Cast {
     issuer: Issuer,
     run: Uuid,
-    tokens: Mutex<HashMap<(TenantId, PartyId, Role), (String, u64)>>,
+    tokens: Mutex<HashMap<Seat, Token>>,
 }
 
 impl Cast {
@@ -42,15 +51,13 @@ impl Cast {
     pub(super) fn token(&self, tenant_id: TenantId, party_id: PartyId, role: Role) -> anyhow::Result<String> {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let now = now_s();
-        if let Some((token, expires)) = tokens.get(&(tenant_id, party_id, role))
-            && *expires > now + MARGIN_S
-        {
-            return Ok(token.clone());
+        if let Some(token) = tokens.get(&(tenant_id, party_id, role)).filter(|token| token.expires_s > now + MARGIN_S) {
+            return Ok(token.text.clone());
         }
         let subject = Subject { tenant_id, party_id, roles: Roles::from([party_role(role)]), limits: Vec::new() };
-        let token = self.issuer.issue(&subject, now, TTL_S).context("cannot make a token")?;
-        tokens.insert((tenant_id, party_id, role), (token.clone(), now + TTL_S));
-        Ok(token)
+        let text = self.issuer.issue(&subject, now, TTL_S).context("cannot make a token")?;
+        tokens.insert((tenant_id, party_id, role), Token { text: text.clone(), expires_s: now + TTL_S });
+        Ok(text)
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Http {
     retries: AtomicU64,
 }
 
-/// One answered request, the tries before it included.
+/// The try of a request that was answered.
 #[derive(Debug, Clone, Copy)]
 struct Timing {
     is_command: bool,
@@ -69,10 +69,11 @@ impl Http {
         let started = Instant::now();
         let mut pause = Duration::from_millis(50);
         loop {
+            let tried = Instant::now();
             let problem = match self.once(call).await {
                 Ok((answer, headers)) => match not_now(&answer, &headers) {
                     None => {
-                        self.record(call, started);
+                        self.record(call, tried);
                         return Ok(answer);
                     }
                     Some(wait) => {
@@ -96,7 +97,11 @@ impl Http {
         if let Some(token) = &call.token {
             request = request.bearer_auth(token);
         }
-        let headers = [("X-Tenant-Id", call.tenant.clone()), ("Idempotency-Key", call.key.clone()), ("X-Min-Position", call.min_position.map(|n| n.to_string()))];
+        let headers = [
+            ("X-Tenant-Id", call.tenant.clone()),
+            ("Idempotency-Key", call.key.clone()),
+            ("X-Min-Position", call.min_position.map(|n| n.to_string())),
+        ];
         for (name, value) in headers {
             if let Some(value) = value {
                 request = request.header(name, value);
@@ -113,8 +118,8 @@ impl Http {
         Ok((Answer { status, body, replayed }, headers))
     }
 
-    fn record(&self, call: &Call, started: Instant) {
-        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    fn record(&self, call: &Call, tried: Instant) {
+        let micros = u64::try_from(tried.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.log.lock().unwrap_or_else(PoisonError::into_inner).push(Timing { is_command: call.method != Method::GET, micros });
     }
 

@@ -115,7 +115,9 @@ async fn fill_wallets(scenario: &Scenario, bank: &Bank<'_>, parts: &[Part<'_>]) 
     let wallets = plan::wallets(parts);
     let bar = progress(u64::try_from(wallets.len())?, "filling wallets by bank receipts");
     stream::iter(wallets)
-        .map(|((tenant, payer, currency), minor)| async move { bank.fill(tenant, payer, Money::try_from_minor(minor, currency)?, scenario.run.receipts_per_wallet).await })
+        .map(|((tenant, payer, currency), minor)| async move {
+            bank.fill(tenant, payer, Money::try_from_minor(minor, currency)?, scenario.run.receipts_per_wallet).await
+        })
         .buffer_unordered(scenario.run.at_once)
         .inspect(|_| bar.inc(1))
         .try_for_each(|()| async { Ok(()) })
@@ -139,7 +141,6 @@ async fn hold_contests(scenario: &Scenario, bank: &Bank<'_>, failures: &Failures
     results
 }
 
-#[expect(clippy::too_many_arguments, reason = "the pieces of one run, each needed here only")]
 async fn tell_all(
     scenario: &Scenario,
     http: &Http,
@@ -179,7 +180,7 @@ async fn tell_all(
             while done.load(Ordering::Relaxed) < due && !finished.load(Ordering::Relaxed) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            bar.println(format!("kill -9 of the server, {crash} of {crashes}"));
+            bar.suspend(|| eprintln!("kill -9 of the server, {crash} of {crashes}"));
             if let Err(error) = server.crash_and_restart().await {
                 failures.add(format!("after a crash: {error:#}"));
                 return;

@@ -111,7 +111,8 @@ impl Report {
                 None => count.failed += 1,
             }
         }
-        let requests = Requests { commands: Times::of(&http.micros(true)), queries: Times::of(&http.micros(false)), retries: http.retries() };
+        let requests =
+            Requests { commands: Times::of(&http.micros(true)), queries: Times::of(&http.micros(false)), retries: http.retries() };
         Self {
             ok: failed == 0,
             run,

@@ -18,6 +18,9 @@ use super::words::Words;
 /// So long a story waits for what reactions and deadlines do.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// The escrow may be past what a repeated story waits for: after this it goes on all the same.
+const PATIENCE_WHEN_REPEATED: Duration = Duration::from_secs(15);
+
 /// One telling: a story with its tenant, parties and amount.
 pub(super) struct Telling<'a> {
     pub(super) story: &'a Story,
@@ -28,6 +31,8 @@ pub(super) struct Telling<'a> {
     /// Position of the last accepted command: what the next query must have seen.
     seen: i64,
     last_key: String,
+    /// Some answer came from an earlier telling of the same run (or from a try whose answer was lost).
+    repeated: bool,
 }
 
 /// What became of the escrow.
@@ -41,7 +46,7 @@ pub(super) struct Ending {
 
 impl<'a> Telling<'a> {
     pub(super) fn new(story: &'a Story, number: u32, words: Words, http: &'a Http, cast: &'a Cast) -> Self {
-        Self { story, number, words, http, cast, seen: 0, last_key: String::new() }
+        Self { story, number, words, http, cast, seen: 0, last_key: String::new(), repeated: false }
     }
 
     pub(super) async fn tell(&mut self) -> anyhow::Result<Ending> {
@@ -51,7 +56,8 @@ impl<'a> Telling<'a> {
             requests += copies;
             self.step(index, step).await.with_context(|| self.place(index, step))?;
         }
-        let seen = if self.words.escrow.is_some() { self.wait_for(&self.story.ends).await.context("in the end")? } else { Value::Null };
+        let ends = &self.story.ends;
+        let seen = if self.words.escrow.is_some() { self.wait_for(ends, false).await.context("in the end")? } else { Value::Null };
         let text = |key: &str| seen[key].as_str().unwrap_or_default().to_owned();
         Ok(Ending { requests, status: text("status"), outcome: text("outcome") })
     }
@@ -79,9 +85,10 @@ impl<'a> Telling<'a> {
             self.one_after_the_other(step, &call).await?
         };
         self.remember(step, &answer);
-        matches_all(&self.words, &answer.body, &step.shows).map_err(|problem| anyhow::anyhow!("{problem}; the answer was {}", answer.describe()))?;
+        matches_all(&self.words, &answer.body, &step.shows)
+            .map_err(|problem| anyhow::anyhow!("{problem}; the answer was {}", answer.describe()))?;
         if !step.until.is_empty() {
-            self.wait_for(&step.until).await?;
+            self.wait_for(&step.until, self.repeated).await?;
         }
         Ok(())
     }
@@ -92,7 +99,12 @@ impl<'a> Telling<'a> {
         for _ in 1..step.times {
             let again = self.http.call(call).await?;
             expect(step, &again)?;
-            ensure!(again.replayed && same(&again, &first), "the repeated request got {} instead of {}", again.describe(), first.describe());
+            ensure!(
+                again.replayed && same(&again, &first),
+                "the repeated request got {} instead of {}",
+                again.describe(),
+                first.describe()
+            );
         }
         Ok(first)
     }
@@ -110,13 +122,18 @@ impl<'a> Telling<'a> {
 
     /// Different requests for the same thing at once: one wins.
     async fn race(&self, step: &Step, call: &Call) -> anyhow::Result<Answer> {
-        let calls: Vec<Call> = (0..step.race)
-            .map(|runner| Call { key: call.key.as_ref().map(|key| format!("{key}-{runner}")), ..call.clone() })
-            .collect();
+        let calls: Vec<Call> =
+            (0..step.race).map(|runner| Call { key: call.key.as_ref().map(|key| format!("{key}-{runner}")), ..call.clone() }).collect();
         let answers = try_join_all(calls.iter().map(|call| self.http.call(call))).await?;
         let wanted = expected_status(step);
         let (winners, losers): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == wanted);
-        ensure!(winners.len() == 1, "{} of {} won the race; the others got {:?}", winners.len(), step.race, losers.iter().map(Answer::describe).collect::<Vec<_>>());
+        ensure!(
+            winners.len() == 1,
+            "{} of {} won the race; the others got {:?}",
+            winners.len(),
+            step.race,
+            losers.iter().map(Answer::describe).collect::<Vec<_>>()
+        );
         let odd = losers.iter().find(|loser| step.loser.is_some_and(|status| loser.status != status));
         if let Some(loser) = odd {
             bail!("a loser of the race got {}", loser.describe());
@@ -168,13 +185,19 @@ impl<'a> Telling<'a> {
             Role::Stranger => (other, token(other, self.cast.staff(other, role))?),
             Role::Impostor => (tenant, token(other, self.cast.staff(other, role))?),
             Role::Nobody => (tenant, None),
-            Role::Admin | Role::Ops | Role::Finance | Role::Viewer | Role::Auditor | Role::Platform | Role::PlatformFinance | Role::Judge => {
-                (tenant, token(tenant, self.cast.staff(tenant, role))?)
-            }
+            Role::Admin
+            | Role::Ops
+            | Role::Finance
+            | Role::Viewer
+            | Role::Auditor
+            | Role::Platform
+            | Role::PlatformFinance
+            | Role::Judge => (tenant, token(tenant, self.cast.staff(tenant, role))?),
         })
     }
 
     fn remember(&mut self, step: &Step, answer: &Answer) {
+        self.repeated |= answer.replayed;
         if step.post.is_none() || answer.status >= 300 {
             return;
         }
@@ -188,8 +211,8 @@ impl<'a> Telling<'a> {
         }
     }
 
-    /// Looks at the escrow until it shows everything that is wanted.
-    async fn wait_for(&self, wanted: &BTreeMap<String, Value>) -> anyhow::Result<Value> {
+    /// Looks at the escrow until it shows everything that is wanted; `or_later`: or has gone past it.
+    async fn wait_for(&self, wanted: &BTreeMap<String, Value>, or_later: bool) -> anyhow::Result<Value> {
         let started = Instant::now();
         let mut pause = Duration::from_millis(25);
         loop {
@@ -207,6 +230,7 @@ impl<'a> Telling<'a> {
             ensure!(answer.status == 200, "the escrow cannot be seen: {}", answer.describe());
             match matches_all(&self.words, &answer.body, wanted) {
                 Ok(()) => return Ok(answer.body),
+                Err(_) if or_later && (has_ended(&answer.body) || started.elapsed() > PATIENCE_WHEN_REPEATED) => return Ok(answer.body),
                 Err(problem) if started.elapsed() > PATIENCE => {
                     bail!("{problem} even after {} s; the escrow is {}", PATIENCE.as_secs(), answer.body)
                 }
@@ -229,6 +253,10 @@ fn expect(step: &Step, answer: &Answer) -> anyhow::Result<()> {
         ensure!(answer.code() == code, "expected {code}, got {}", answer.describe());
     }
     Ok(())
+}
+
+fn has_ended(escrow: &Value) -> bool {
+    matches!(escrow["status"].as_str(), Some("closed" | "cancelled"))
 }
 
 /// Request ids differ from try to try; everything else must not.

@@ -107,7 +107,9 @@ mod tests {
 
     #[test]
     fn parts_and_rests_add_up_in_every_exponent() {
-        for (currency, part, rest, fine) in [("JPY", "333", "667", "1000.1"), ("EUR", "3.33", "6.67", "10.001"), ("KWD", "0.333", "0.667", "1.0001")] {
+        for (currency, part, rest, fine) in
+            [("JPY", "333", "667", "1000.1"), ("EUR", "3.33", "6.67", "10.001"), ("KWD", "0.333", "0.667", "1.0001")]
+        {
             let words = words(1000, currency);
             assert_eq!(words.text("{part 1/3}").unwrap(), part);
             assert_eq!(words.text("{rest 1/3}").unwrap(), rest);

@@ -97,7 +97,8 @@ impl State {
 
     fn settings(&self, profile: Profile, with_nats: bool) -> String {
         let port = self.postgres_port.unwrap_or_default();
-        let Passwords { admin, writer, relay, reactor, projector, reader, auditor, nats_relay_seed, nats_subscriber_seed } = &self.passwords;
+        let Passwords { admin, writer, relay, reactor, projector, reader, auditor, nats_relay_seed, nats_subscriber_seed } =
+            &self.passwords;
         let profile = profile.as_str();
         let (signing, hashing, personal) = (&self.signing_key, &self.request_hash_key, &self.personal_master_key);
         let nats = match self.nats_port.filter(|_| with_nats) {

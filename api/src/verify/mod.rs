@@ -5,8 +5,8 @@
 
 mod books; // the log folded: escrows, wallets, the ledger, and the invariants along the way
 mod log; // positions, sequences, receipts, claims
-mod read_models; // rows against the fold
-mod reactions; // dead letters, overdue deadlines, checkpoints
+mod reactions;
+mod read_models; // rows against the fold // dead letters, overdue deadlines, checkpoints
 
 use std::time::{Duration, Instant};
 
@@ -136,7 +136,12 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Report> {
 
 impl Databases {
     async fn connect(settings: &Settings) -> anyhow::Result<Self> {
-        let patient = |pool: PoolSettings| PoolSettings { application_name: "holdfast verify", statement_timeout: Duration::ZERO, max_connections: 2, ..pool };
+        let patient = |pool: PoolSettings| PoolSettings {
+            application_name: "holdfast verify",
+            statement_timeout: Duration::ZERO,
+            max_connections: 2,
+            ..pool
+        };
         let connect = async |side: Side, role: DatabaseRole, pool: PoolSettings| {
             let url = settings.database.url(side, role)?;
             Pool::connect(url.expose_secret(), patient(pool)).await.with_context(|| format!("cannot reach the {} database", side.as_str()))

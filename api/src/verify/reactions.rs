@@ -40,7 +40,9 @@ pub(super) async fn check(pool: &Pool, tenants: &[(TenantId, i64)], findings: &m
 
     findings.count(PARKED, 0);
     let parked: Vec<(Uuid, String, i64)> =
-        sqlx::query_as("SELECT tenant_id, reaction, position FROM parked_events ORDER BY tenant_id, position").fetch_all(&mut *connection).await?;
+        sqlx::query_as("SELECT tenant_id, reaction, position FROM parked_events ORDER BY tenant_id, position")
+            .fetch_all(&mut *connection)
+            .await?;
     for (tenant, reaction, position) in parked {
         findings.fail(PARKED, format!("{tenant}: position {position} for {reaction}"));
     }
@@ -76,7 +78,8 @@ async fn wait_for(pool: &Pool, tenants: &[(TenantId, i64)], findings: &mut Findi
         }
         for &(tenant, head) in tenants {
             for name in SUBSCRIPTIONS {
-                findings.expect(CAUGHT_UP, at(tenant, name) >= head, || format!("{tenant}: {name} stands at {} of {head}", at(tenant, name)));
+                findings
+                    .expect(CAUGHT_UP, at(tenant, name) >= head, || format!("{tenant}: {name} stands at {} of {head}", at(tenant, name)));
             }
         }
         return Ok(());

@@ -160,15 +160,20 @@ impl Rows {
         .fetch_all(&mut *tx)
         .await?;
         let timelines: Vec<(Uuid, i64)> =
-            sqlx::query_as("SELECT escrow_id, count(*) FROM escrow_events WHERE tenant_id = $1 GROUP BY escrow_id").bind(id).fetch_all(&mut *tx).await?;
+            sqlx::query_as("SELECT escrow_id, count(*) FROM escrow_events WHERE tenant_id = $1 GROUP BY escrow_id")
+                .bind(id)
+                .fetch_all(&mut *tx)
+                .await?;
         let wallets = sqlx::query_as(
             "SELECT wallet_id, version, position, owner_type, owner_id, currency, status, available, held, pending FROM wallets WHERE tenant_id = $1",
         )
         .bind(id)
         .fetch_all(&mut *tx)
         .await?;
-        let accounts =
-            sqlx::query_as("SELECT code, owner_id, detail, currency, debits, credits, lines FROM accounts WHERE tenant_id = $1").bind(id).fetch_all(&mut *tx).await?;
+        let accounts = sqlx::query_as("SELECT code, owner_id, detail, currency, debits, credits, lines FROM accounts WHERE tenant_id = $1")
+            .bind(id)
+            .fetch_all(&mut *tx)
+            .await?;
         let lines = sqlx::query_as(
             "SELECT position, code, owner_id, detail, side, amount, currency FROM journal_lines WHERE tenant_id = $1 ORDER BY position, line",
         )
@@ -183,10 +188,11 @@ impl Rows {
         .fetch_all(&mut *tx)
         .await?;
         let entries = sqlx::query_scalar("SELECT count(*) FROM journal_entries WHERE tenant_id = $1").bind(id).fetch_one(&mut *tx).await?;
-        let audit = sqlx::query_as("SELECT count(*), coalesce(min(position), 1), coalesce(max(position), 0) FROM audit_log WHERE tenant_id = $1")
-            .bind(id)
-            .fetch_one(&mut *tx)
-            .await?;
+        let audit =
+            sqlx::query_as("SELECT count(*), coalesce(min(position), 1), coalesce(max(position), 0) FROM audit_log WHERE tenant_id = $1")
+                .bind(id)
+                .fetch_one(&mut *tx)
+                .await?;
         tx.rollback().await?;
         Ok(Self { positions, escrows, timelines: timelines.into_iter().collect(), wallets, accounts, lines, unbalanced, entries, audit })
     }
@@ -219,9 +225,18 @@ impl Rows {
                 && amount.is_some_and(|amount| amount.amount() == row.amount && amount.currency().code() == row.currency)
                 && same_instant(row.auto_release_at, state.auto_release_at())
                 && same_instant(row.next_deadline_at, state.next_deadline().map(|deadline| deadline.at));
-            findings.expect(ESCROWS, same, || format!("{tenant}: escrow {id}: row {} at version {}, log {} at {}", row.status, row.version, state.status(), state.version()));
+            findings.expect(ESCROWS, same, || {
+                format!(
+                    "{tenant}: escrow {id}: row {} at version {}, log {} at {}",
+                    row.status,
+                    row.version,
+                    state.status(),
+                    state.version()
+                )
+            });
             let events = self.timelines.get(id).copied().unwrap_or_default();
-            findings.expect(TIMELINES, events == state.version(), || format!("{tenant}: escrow {id}: {events} of {} events", state.version()));
+            findings
+                .expect(TIMELINES, events == state.version(), || format!("{tenant}: escrow {id}: {events} of {} events", state.version()));
         }
         for row in self.escrows.iter().filter(|row| !books.escrows.contains_key(&row.escrow_id)) {
             findings.fail(ESCROWS, format!("{tenant}: escrow {} is not in the log", row.escrow_id));
@@ -257,7 +272,9 @@ impl Rows {
         for ((account, currency), sums) in &books.accounts_shown {
             let key = (account.code.code().to_owned(), account.owner_id, account.detail.clone(), currency.code().to_owned());
             let same = shown.get(&key).is_some_and(|row| {
-                minor(row.debits, *currency) == Some(sums.debits) && minor(row.credits, *currency) == Some(sums.credits) && row.lines == sums.lines
+                minor(row.debits, *currency) == Some(sums.debits)
+                    && minor(row.credits, *currency) == Some(sums.credits)
+                    && row.lines == sums.lines
             });
             findings.expect(ACCOUNTS, same, || format!("{tenant}: {key:?}: log {sums:?}, row {:?}", shown.get(&key)));
         }
