@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream;
-use async_nats::jetstream::context::{ContextBuilder, PublishAckFuture, PublishError, PublishErrorKind};
+use async_nats::jetstream::context::{ContextBuilder, PublishAckFuture, PublishError};
 use async_nats::jetstream::message::PublishMessage;
 use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
@@ -28,6 +29,8 @@ pub(super) struct Publisher {
     nats: Nats,
     jetstream: jetstream::Context,
     proof: Proof,
+    /// The stream was there when we last looked; looked at again after every failure.
+    stream_is_there: AtomicBool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -45,22 +48,22 @@ enum PublishFailure {
 impl Publisher {
     pub(super) fn new(pool: Pool, nats: Nats, proof: Proof) -> Self {
         let jetstream = context(&nats);
-        Self { pool, nats, jetstream, proof }
+        Self { pool, nats, jetstream, proof, stream_is_there: AtomicBool::new(false) }
     }
 
     async fn publish(&self, events: &[Arc<FeedEvent>]) -> Result<(), PublishFailure> {
         if !self.proof.is_fresh() {
             return Err(PublishFailure::NotLeader);
         }
+        // A missing stream does not show as "no responders" while our own plain subscriptions listen: it has to be asked for.
+        if !self.stream_is_there.load(Ordering::Relaxed) {
+            self.nats.ensure_stream().await?;
+            self.stream_is_there.store(true, Ordering::Relaxed);
+        }
         let events = events.iter().map(|event| &***event);
         let published = publish_all(&self.nats, &self.jetstream, events, |event| format!("{}:{}", event.tenant_id, event.position)).await;
-        if let Err(PublishFailure::Publish(error)) = &published
-            && error.kind() == PublishErrorKind::StreamNotFound
-        {
-            // Wiped, or the first start. The batch is repeated.
-            self.nats.ensure_stream().await?;
-            tracing::warn!("the stream was missing and has been made");
-        }
+        // Wiped, perhaps. The batch is repeated.
+        self.stream_is_there.fetch_and(published.is_ok(), Ordering::Relaxed);
         published
     }
 
