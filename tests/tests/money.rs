@@ -123,3 +123,33 @@ async fn keys_over_http() -> anyhow::Result<()> {
     assert!(answers.iter().all(|answer| answer.status == 201 || answer.code() == "IDEMPOTENCY_KEY_IN_FLIGHT"), "{answers:?}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bank_receipts_are_idempotent_by_reference_and_name_escrows_that_exist() -> anyhow::Result<()> {
+    // File 18 rows 1, 2, 28; MNY-10, MNY-12.
+    let system = System::start().await?;
+    let flow = Flow::new(&system, system.tenant("")?)?;
+    let escrow = flow.create("10.00").await?;
+    let receipt = |amount: &str, escrow: uuid::Uuid| {
+        json!({
+            "bankReference": "FT-1", "amount": amount, "currency": "EUR", "receivedAt": "2026-01-01T00:00:00Z",
+            "payerId": flow.parties.payer_id, "escrowId": escrow, "remitterName": "Anna Example",
+        })
+    };
+    let platform = &flow.parties.platform;
+    let nowhere = platform.post("/v1/bank-receipts", &receipt("12.00", uuid::Uuid::new_v4())).await?;
+    assert_eq!((nowhere.status, nowhere.code()), (404, "ESCROW_NOT_FOUND"), "{}", nowhere.text);
+    let first = platform.post("/v1/bank-receipts", &receipt("12.00", escrow)).await?;
+    let again = platform.post("/v1/bank-receipts", &receipt("12.00", escrow)).await?;
+    assert_eq!((first.status, again.status, first.id()), (201, 201, again.id()));
+    let other = platform.post("/v1/bank-receipts", &receipt("13.00", escrow)).await?;
+    assert_eq!((other.status, other.code()), (409, "BANK_RECEIPT_DIFFERS"), "{}", other.text);
+    flow.wait_for(escrow, |escrow| escrow["status"] == "funded").await?;
+    flow.wait_for_wallet("2.00").await?;
+    // Who sent it is personal: no plaintext in the log.
+    let log = system.log_database().await?;
+    let plain: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE payload::text LIKE '%Anna%' OR metadata::text LIKE '%Anna%'").fetch_one(&log).await?;
+    assert_eq!(plain, 0);
+    system.verify()?;
+    Ok(())
+}

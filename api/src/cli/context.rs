@@ -98,7 +98,7 @@ impl Global {
 
 /// `dev` logs text for people and leaves refusals to their answers; a file, a variable or `--log` can still say otherwise.
 pub(super) fn readable_logs(global: &Global, flags: &mut Vec<(&'static str, String)>) {
-    const QUIET: &str = "info,tracing_actix_web=error,actix_server=warn,async_nats=warn";
+    const QUIET: &str = "info,tracing_actix_web=error,actix_server=warn,async_nats=warn,sqlx=warn";
     if std::env::var_os("HOLDFAST__TELEMETRY__LOG_FORMAT").is_none() {
         flags.push(("telemetry.log_format", "text".to_owned()));
     }

@@ -2,13 +2,16 @@
 
 use actix_web::web;
 use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate as _;
 use holdfast_domain::bank_receipt::{BankReceipt, BankReceiptCommand, bank_receipt_id};
+use holdfast_domain::escrow::Escrow;
 use holdfast_domain::kernel::{BankReceiptId, EscrowId, PartyId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::auth::Capability::BankReceiptsRecord;
 use crate::commands::answer::{Answered, CommandAnswer};
+use crate::commands::facts::first_event;
 use crate::commands::{Side, execute, seal};
 use crate::error::ApiError;
 use crate::request::{AmountText, Caller, CommandBody, CurrencyCode, PathId, Text, positive_amount};
@@ -49,6 +52,7 @@ pub(crate) async fn record_bank_receipt(
 ) -> Result<Answered, ApiError> {
     let receipt = body.content;
     let amount = positive_amount(&receipt.amount, &receipt.currency)?;
+    must_exist(&shared, &side, &caller, receipt.escrow_id).await?;
     let bank_reference = receipt.bank_reference.into_string();
     let id = bank_receipt_id(caller.tenant_id, &bank_reference);
     // Nobody knows yet whose the name is when no payer is: its key then hangs on the receipt.
@@ -84,6 +88,14 @@ pub(crate) async fn assign_bank_receipt(
     shared: Shared,
     side: Side,
 ) -> Result<Answered, ApiError> {
+    must_exist(&shared, &side, &caller, body.content.escrow_id).await?;
     let command = BankReceiptCommand::Assign { payer_id: body.content.payer_id, escrow_id: body.content.escrow_id };
     execute::<BankReceipt>(&shared, &side, caller, id.0.uuid(), command, body.fingerprint).await.map(Answered::ok)
+}
+
+/// Money held for an escrow that is not there would wait for ever.
+async fn must_exist(shared: &Shared, side: &Side, caller: &Caller, escrow_id: Option<EscrowId>) -> Result<(), ApiError> {
+    let Some(escrow_id) = escrow_id else { return Ok(()) };
+    let created = first_event(shared, side, caller.tenant_id, Escrow::TYPE, escrow_id.uuid()).await?;
+    created.map(drop).ok_or_else(|| ApiError::not_found("ESCROW_NOT_FOUND", "escrow"))
 }

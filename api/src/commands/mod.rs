@@ -3,6 +3,7 @@
 pub(crate) mod answer; // what an accepted command answers
 pub(crate) mod bank_receipt;
 mod dispute_id;
+mod facts; // of other streams, from the log
 pub(crate) mod escrow;
 pub(crate) mod tenant;
 pub(crate) mod wallet;

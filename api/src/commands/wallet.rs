@@ -5,12 +5,12 @@ use cqrs_es::Aggregate as _;
 use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::{TenantId, WalletId};
 use holdfast_domain::wallet::{Wallet, WalletCommand, WalletOwner};
-use holdfast_eventlog::{EventLog, StreamId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::auth::Capability::{LedgerTransfer, WalletManage};
 use crate::commands::answer::{Answered, CommandAnswer};
+use crate::commands::facts::first_event;
 use crate::commands::{Side, execute};
 use crate::error::ApiError;
 use crate::request::{AmountText, Caller, CommandBody, CurrencyCode, NoContent, PathId, Text, positive_amount};
@@ -94,16 +94,12 @@ pub(crate) async fn transfer(caller: Caller, body: CommandBody<Transfer>, shared
     execute::<Wallet>(&shared, &side, caller, transfer.from_wallet_id.uuid(), command, body.fingerprint).await.map(Answered::ok)
 }
 
-/// Owner and currency of a wallet, from the log; they never change, so no later event can make this stale.
+/// Owner and currency of a wallet.
 async fn owner_of(shared: &Shared, side: &Side, tenant_id: TenantId, wallet_id: WalletId) -> Result<WalletOwner, ApiError> {
-    let log = side.log.clone();
-    shared.tasks.run(read_owner(log, tenant_id, wallet_id)).await
-}
-
-async fn read_owner(log: EventLog, tenant_id: TenantId, wallet_id: WalletId) -> Result<WalletOwner, ApiError> {
-    let stream = StreamId { tenant_id, aggregate_type: Wallet::TYPE, aggregate_id: wallet_id.uuid() };
-    let first = log.read_stream(stream, 0, 1).await.map_err(|error| ApiError::internal(&error))?;
-    let missing = || ApiError::not_found("WALLET_NOT_FOUND", "wallet");
-    let event = first.first().ok_or_else(missing)?.decode().map_err(|error| ApiError::internal(&error))?.event;
-    if let AnyEvent::Wallet(event) = event { Ok(event.owner) } else { Err(missing()) }
+    match first_event(shared, side, tenant_id, Wallet::TYPE, wallet_id.uuid()).await? {
+        Some(AnyEvent::Wallet(opened)) => Ok(opened.owner),
+        Some(AnyEvent::Tenant(_) | AnyEvent::Escrow(_) | AnyEvent::BankReceipt(_)) | None => {
+            Err(ApiError::not_found("WALLET_NOT_FOUND", "wallet"))
+        }
+    }
 }
