@@ -37,6 +37,22 @@ pub(super) struct Check {
     ok: bool,
     /// Without it acknowledged data can be lost, changed or seen by others: production refuses to run.
     protects: bool,
+    /// False: only the production profile asks for it.
+    needed: bool,
+}
+
+impl Check {
+    fn fails(&self) -> bool {
+        self.protects && self.needed && !self.ok
+    }
+
+    fn verdict(&self) -> &'static str {
+        match (self.ok, self.needed) {
+            (true, _) => "ok",
+            (false, true) => "WARN",
+            (false, false) => "off",
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -50,14 +66,14 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> anyhow::Result
     let opened = global.open(NEEDS).await?;
     let profile = opened.settings.profile;
     let checks = examine(&opened.settings).await?;
-    let ok = checks.iter().all(|check| check.ok || !check.protects);
+    let ok = !checks.iter().any(Check::fails);
     if arguments.json {
         print::json(&Report { profile: profile.as_str(), ok, checks: &checks })?;
     } else {
         let rows: Vec<Vec<String>> = checks
             .iter()
             .map(|check| {
-                let verdict = if check.ok { "ok" } else { "WARN" };
+                let verdict = check.verdict();
                 let wanted = if check.ok { "" } else { check.wanted };
                 vec![verdict.to_owned(), check.place.to_owned(), check.setting.clone(), check.value.clone(), wanted.to_owned()]
             })
@@ -66,7 +82,7 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> anyhow::Result
         print::line(format!(
             "\nprofile {}: {}",
             profile.as_str(),
-            if ok { "everything that protects data is on" } else { "not everything that protects data is on" }
+            if ok { "everything that this profile asks for is on" } else { "NOT everything that this profile asks for is on" }
         ))?;
     }
     opened.close().await?;
@@ -81,7 +97,7 @@ pub(super) async fn refuse_if_unsafe(settings: &Settings) -> anyhow::Result<()> 
     let off: Vec<String> = examine(settings)
         .await?
         .into_iter()
-        .filter(|check| check.protects && !check.ok)
+        .filter(Check::fails)
         .map(|check| format!("{} {} is {} (should be {})", check.place, check.setting, check.value, check.wanted))
         .collect();
     anyhow::ensure!(off.is_empty(), "the production profile refuses to serve while this protects no data: {}", off.join("; "));
@@ -137,14 +153,14 @@ async fn server_settings(
             .await
             .context("cannot read server settings")?;
         let value = value.unwrap_or_else(|| "unknown".to_owned());
-        let needed = !production_only || settings.profile == Profile::Production;
         checks.push(Check {
             place,
             setting: name.to_owned(),
-            ok: !needed || accepted.contains(&value.as_str()),
+            ok: accepted.contains(&value.as_str()),
             value,
             wanted,
-            protects: protects && needed,
+            protects,
+            needed: !production_only || settings.profile == Profile::Production,
         });
     }
     let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int")
@@ -160,6 +176,7 @@ async fn server_settings(
         wanted: "15.14, 16.10, 17.6 or newer",
         ok,
         protects: true,
+        needed: true,
     });
     Ok(())
 }
@@ -180,6 +197,7 @@ async fn roles(place: &'static str, connection: &mut PgConnection, checks: &mut 
         wanted: "none superuser, bypassrls, createrole or createdb",
         ok: strong.is_empty(),
         protects: true,
+        needed: true,
     });
     Ok(())
 }
@@ -202,6 +220,7 @@ async fn row_security(place: &'static str, connection: &mut PgConnection, checks
         wanted: "every tenant table",
         ok: open.is_empty(),
         protects: true,
+        needed: true,
     });
     Ok(())
 }
@@ -222,7 +241,15 @@ async fn append_only(place: &'static str, connection: &mut PgConnection, checks:
         .collect::<Result<_, sqlx::Error>>()
         .context("cannot read privileges")?;
     let value = if may.is_empty() { "append only".to_owned() } else { may.join(", ") };
-    checks.push(Check { place, setting: "events".to_owned(), value, wanted: "append only", ok: may.is_empty(), protects: true });
+    checks.push(Check {
+        place,
+        setting: "events".to_owned(),
+        value,
+        wanted: "append only",
+        ok: may.is_empty(),
+        protects: true,
+        needed: true,
+    });
     Ok(())
 }
 
@@ -239,25 +266,20 @@ async fn clock(place: &'static str, connection: &mut PgConnection, checks: &mut 
         wanted: "within 500 ms",
         ok: offset_ms.abs() <= 500,
         protects: true,
+        needed: true,
     });
     Ok(())
 }
 
 fn own_settings(settings: &Settings, checks: &mut Vec<Check>) {
     let production = settings.profile == Profile::Production;
-    let mut push = |setting: &str, value: String, wanted, ok, protects| {
-        checks.push(Check { place: "settings", setting: setting.to_owned(), value, wanted, ok, protects });
+    let mut push = |setting: &str, value: String, wanted, ok, needed| {
+        checks.push(Check { place: "settings", setting: setting.to_owned(), value, wanted, ok, protects: true, needed });
     };
     push("profile", settings.profile.as_str().to_owned(), "production or dev", settings.profile != Profile::Test, true);
     for (key, url) in [("database.write_url", &settings.database.write_url), ("database.read_url", &settings.database.read_url)] {
         let verified = url.contains("sslmode=verify-full");
-        push(
-            key,
-            if verified { "TLS, verified" } else { "no verified TLS" }.to_owned(),
-            "sslmode=verify-full",
-            verified || !production,
-            production,
-        );
+        push(key, if verified { "TLS, verified" } else { "no verified TLS" }.to_owned(), "sslmode=verify-full", verified, production);
     }
     let distinct = {
         let mut seen: Vec<&str> = DatabaseRole::SERVICES
@@ -275,7 +297,7 @@ fn own_settings(settings: &Settings, checks: &mut Vec<Check>) {
         None => push("nats.url", "none: no messages for outside consumers".to_owned(), "set when others consume events", true, false),
         Some(url) => {
             let encrypted = url.starts_with("tls://");
-            push("nats.url", if encrypted { "TLS" } else { "no TLS" }.to_owned(), "tls://", encrypted || !production, production);
+            push("nats.url", if encrypted { "TLS" } else { "no TLS" }.to_owned(), "tls://", encrypted, production);
             let known = settings.nats.relay_nkey_seed.is_some() && settings.nats.subscriber_nkey_seed.is_some();
             push(
                 "nats identities",
