@@ -121,10 +121,10 @@ pub async fn run(
     let wakers = wake::Wakers(wakers);
     let connected = fast_path.as_ref().map(nats::Feed::nats);
     if let Some(feed) = fast_path {
-        tasks.spawn(wake::on_messages(feed, source, wakers.clone(), shutdown.clone()));
+        tasks.spawn(wake::on_messages(feed, source.clone(), wakers.clone(), shutdown.clone()));
     }
-    tasks.spawn(wake::on_notifications(log.clone(), connected, wakers.clone(), shutdown.clone()));
-    tasks.spawn(wake::on_sweep(log, wakers, settings.sweep_every, shutdown));
+    tasks.spawn(wake::on_notifications(log.clone(), source.clone(), connected, wakers.clone(), shutdown.clone()));
+    tasks.spawn(wake::on_sweep(log, source, wakers, settings.sweep_every, shutdown));
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
             tracing::error!(%error, "a part of a subscription ended");

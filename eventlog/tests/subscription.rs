@@ -232,6 +232,31 @@ async fn messages_are_the_fast_path_and_whatever_they_lack_comes_from_the_log() 
 }
 
 #[tokio::test]
+async fn a_message_about_a_tenant_that_the_log_does_not_have_is_not_believed() {
+    // Another environment on the same NATS, or a forger: what is not in the log did not happen.
+    with(|database| async move {
+        let log = database.log().await;
+        let (ours, theirs) = (tenant(), tenant());
+        let settings = NatsSettings { prefix: format!("t{}", Uuid::new_v4().simple()), ..NatsSettings::new(nats_url()) };
+        let prefix = settings.prefix.clone();
+        let nats = Nats::connect(settings).await.unwrap();
+        append(&log, ours, 1, 3).await;
+        let memory = Arc::new(Memory::named("careful"));
+        let running = Running::start(&database, Some(nats.feed()), vec![memory.clone()], Duration::from_millis(50)).await;
+        memory.reaches(ours, 3).await;
+        let mut forged = log.read(ours, 0, 1).await.unwrap().remove(0);
+        forged.tenant_id = theirs;
+        nats.client().publish(nats::subject(&prefix, &forged), nats::encode(&forged).unwrap().into()).await.unwrap();
+        append(&log, ours, 4, 1).await;
+        memory.reaches(ours, 4).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(memory.position(theirs), 0);
+        running.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn nothing_is_missing_without_nats() {
     with(|database| async move {
         let log = database.log().await;

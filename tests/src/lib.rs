@@ -222,7 +222,11 @@ impl System {
     /// # Errors
     /// With what it found.
     pub fn verify(&self) -> anyhow::Result<String> {
-        self.run(&["verify"])
+        self.run(&["verify"]).with_context(|| {
+            let log = self.log();
+            let told: Vec<_> = log.lines().filter(|line| line.contains("\"ERROR\"")).take(20).collect();
+            format!("the process said: {told:#?}")
+        })
     }
 }
 

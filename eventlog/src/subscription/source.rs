@@ -1,6 +1,6 @@
 //! Where consumers take events from: those that just arrived, else the log.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_domain::kernel::TenantId;
@@ -16,6 +16,8 @@ const READERS: usize = 16;
 pub(super) struct Source {
     log: EventLog,
     recent: Mutex<Recent>,
+    /// Tenants that our own log has: a message about any other is not ours to believe.
+    tenants: Mutex<HashSet<TenantId>>,
     /// Of consumers that miss the same events, one reads and the others find them.
     reading: [tokio::sync::Mutex<()>; READERS],
 }
@@ -31,12 +33,22 @@ pub(super) enum SourceError {
 
 impl Source {
     pub(super) fn new(log: EventLog) -> Self {
-        Self { log, recent: Mutex::default(), reading: std::array::from_fn(|_| tokio::sync::Mutex::default()) }
+        Self { log, recent: Mutex::default(), tenants: Mutex::default(), reading: std::array::from_fn(|_| tokio::sync::Mutex::default()) }
     }
 
-    /// Notes an event that arrived by message.
-    pub(super) fn arrived(&self, event: StoredEvent) {
-        self.recent().insert(Arc::new(FeedEvent::new(event)));
+    /// Notes an event that arrived by message; false: its tenant is unknown here, so it was left alone. A new tenant becomes
+    /// known with the notification of its first append.
+    pub(super) fn arrived(&self, event: StoredEvent) -> bool {
+        let is_ours = self.tenants.lock().unwrap_or_else(PoisonError::into_inner).contains(&event.tenant_id);
+        if is_ours {
+            self.recent().insert(Arc::new(FeedEvent::new(event)));
+        }
+        is_ours
+    }
+
+    /// These have heads in our log.
+    pub(super) fn learn(&self, tenants: impl IntoIterator<Item = TenantId>) {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner).extend(tenants);
     }
 
     /// The events at `after + 1`, `after + 2`, … that are there, at most `limit`; none when there are none.

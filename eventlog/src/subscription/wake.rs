@@ -48,20 +48,28 @@ pub(super) async fn on_messages(mut feed: Feed, source: Arc<Source>, wakers: Wak
         let mut reached = HashMap::new();
         let mut next = Some(first);
         while let Some(event) = next {
-            let position = reached.entry(event.tenant_id).or_insert(event.position);
-            *position = event.position.max(*position);
-            source.arrived(event);
+            let (tenant_id, position) = (event.tenant_id, event.position);
+            if source.arrived(event) {
+                let furthest = reached.entry(tenant_id).or_insert(position);
+                *furthest = position.max(*furthest);
+            }
             next = feed.next().now_or_never();
         }
         wakers.wake(&Wake::Tenants(Arc::new(reached)));
     }
 }
 
-pub(super) async fn on_notifications(log: EventLog, messages: Option<Nats>, wakers: Wakers, shutdown: CancellationToken) {
+pub(super) async fn on_notifications(
+    log: EventLog,
+    source: Arc<Source>,
+    messages: Option<Nats>,
+    wakers: Wakers,
+    shutdown: CancellationToken,
+) {
     let mut failures = 0;
     loop {
         let listened = tokio::select! {
-            listened = listen(&log, messages.as_ref(), &wakers, &mut failures) => listened,
+            listened = listen(&log, &source, messages.as_ref(), &wakers, &mut failures) => listened,
             () = shutdown.cancelled() => return,
         };
         if let Err(error) = listened {
@@ -75,7 +83,7 @@ pub(super) async fn on_notifications(log: EventLog, messages: Option<Nats>, wake
 }
 
 /// Ends with the connection.
-async fn listen(log: &EventLog, messages: Option<&Nats>, wakers: &Wakers, failures: &mut u32) -> Result<(), LogError> {
+async fn listen(log: &EventLog, source: &Source, messages: Option<&Nats>, wakers: &Wakers, failures: &mut u32) -> Result<(), LogError> {
     let mut listener = log.pool.listener().await?;
     listener.listen("holdfast_log").await?;
     *failures = 0;
@@ -91,12 +99,14 @@ async fn listen(log: &EventLog, messages: Option<&Nats>, wakers: &Wakers, failur
         }
         tenants.sort_unstable();
         tenants.dedup();
-        wakers.wake(&Wake::Tenants(Arc::new(log.positions(&tenants).await?)));
+        let positions = log.positions(&tenants).await?;
+        source.learn(positions.keys().copied());
+        wakers.wake(&Wake::Tenants(Arc::new(positions)));
     }
     Ok(())
 }
 
-pub(super) async fn on_sweep(log: EventLog, wakers: Wakers, every: Duration, shutdown: CancellationToken) {
+pub(super) async fn on_sweep(log: EventLog, source: Arc<Source>, wakers: Wakers, every: Duration, shutdown: CancellationToken) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -110,6 +120,7 @@ pub(super) async fn on_sweep(log: EventLog, wakers: Wakers, every: Duration, shu
         };
         match heads {
             Ok(heads) => {
+                source.learn(heads.keys().copied());
                 let reached = heads.into_iter().map(|(tenant_id, (position, _))| (tenant_id, position)).collect();
                 wakers.wake(&Wake::Sweep(Arc::new(reached)));
             }
