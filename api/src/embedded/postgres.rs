@@ -34,6 +34,10 @@ impl Server {
         state.postgres_port = Some(port);
 
         let log = folder.join("postgres.log");
+        if privilege == Privilege::PostgresUser {
+            std::fs::OpenOptions::new().create(true).append(true).open(&log).context("cannot write postgres.log")?;
+            give_to_postgres(&[&log]).await?;
+        }
         let status = privilege
             .command(binaries.join("pg_ctl"))
             .arg("-D")
@@ -120,10 +124,7 @@ async fn initialise(binaries: &Path, privilege: Privilege, folder: &Path, data: 
     write_private(&password_file, &format!("{}\n", state.passwords.admin))?;
     if privilege == Privilege::PostgresUser {
         std::fs::create_dir_all(data).context("cannot create the data directory")?;
-        let chown = tokio::process::Command::new("chown").arg("postgres:postgres").args([data, &password_file]).status().await;
-        if !chown.is_ok_and(|status| status.success()) {
-            bail!("Postgres refuses to run as root, and neither user namespaces nor a `postgres` user are there");
-        }
+        give_to_postgres(&[data, &password_file]).await?;
     }
     let output = privilege
         .command(binaries.join("initdb"))
@@ -142,6 +143,14 @@ async fn initialise(binaries: &Path, privilege: Privilege, folder: &Path, data: 
     let main = data.join("postgresql.conf");
     let text = std::fs::read_to_string(&main).context("cannot read postgresql.conf")?;
     std::fs::write(&main, format!("{text}\ninclude 'holdfast.conf'\n")).context("cannot write postgresql.conf")
+}
+
+async fn give_to_postgres(paths: &[&Path]) -> anyhow::Result<()> {
+    let chown = tokio::process::Command::new("chown").arg("postgres:postgres").args(paths).status().await;
+    if chown.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    bail!("Postgres refuses to run as root, and neither user namespaces nor a `postgres` user are there")
 }
 
 /// Protocols, "Profiles"; the figures are those of docs and settings for one small machine.
