@@ -15,7 +15,25 @@ const B: u128 = 0xB1;
 #[tokio::test]
 async fn row_level_security_is_forced_on_every_table_with_the_tenant_first_in_its_key() {
     with(|database| async move {
-        let wrong: Vec<String> = sqlx::query_scalar(
+        assert_eq!(unprotected(&database).await, Vec::<String>::new());
+        let indexes_without_tenant: Vec<String> = sqlx::query_scalar(
+            "SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+             LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+             WHERE c.relnamespace = 'public'::regnamespace AND c.relname <> '_sqlx_migrations' AND a.attname IS DISTINCT FROM 'tenant_id'",
+        )
+        .fetch_all(&database.admin)
+        .await
+        .unwrap();
+        assert_eq!(indexes_without_tenant, Vec::<String>::new());
+        let others = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('v', 'm', 'S')";
+        assert_eq!(database.count(others).await, 0, "no view or sequence in a read model");
+    })
+    .await;
+}
+
+/// Tables of the read models that lack row level security, a policy, the right owner, or the tenant at the head of their key.
+async fn unprotected(database: &Database) -> Vec<String> {
+    sqlx::query_scalar(
             "SELECT c.relname::text FROM pg_class c
              WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND c.relname <> '_sqlx_migrations' AND (
                  NOT c.relrowsecurity OR NOT c.relforcerowsecurity
@@ -31,21 +49,7 @@ async fn row_level_security_is_forced_on_every_table_with_the_tenant_first_in_it
         )
         .fetch_all(&database.admin)
         .await
-        .unwrap();
-        assert_eq!(wrong, Vec::<String>::new());
-        let indexes_without_tenant: Vec<String> = sqlx::query_scalar(
-            "SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
-             LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
-             WHERE c.relnamespace = 'public'::regnamespace AND c.relname <> '_sqlx_migrations' AND a.attname IS DISTINCT FROM 'tenant_id'",
-        )
-        .fetch_all(&database.admin)
-        .await
-        .unwrap();
-        assert_eq!(indexes_without_tenant, Vec::<String>::new());
-        let others = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('v', 'm', 'S')";
-        assert_eq!(database.count(others).await, 0, "no view or sequence in a read model");
-    })
-    .await;
+        .unwrap()
 }
 
 #[tokio::test]
@@ -79,22 +83,61 @@ async fn a_reader_sees_the_tenant_of_its_transaction_and_nothing_else() {
         database.project(&a, 50).await;
         database.project(&b, 50).await;
         fail_somewhere(&database).await;
-        for role in ["holdfast_reader", "holdfast_auditor"] {
-            let pool = database.pool_as(role).await;
-            for table in database.tables().await {
-                let mut plain = pool.acquire().await.unwrap();
-                let unset: i64 = sqlx::query_scalar(&format!("SELECT count(*) FROM {table}")).fetch_one(&mut *plain).await.unwrap();
-                assert_eq!(unset, 0, "{role} without a tenant in {table}");
-                let mut tx = pool.begin_tenant_read(a.tenant).await.unwrap();
-                let sql = format!("SELECT count(*) FILTER (WHERE tenant_id = $1), count(*) FILTER (WHERE tenant_id <> $1) FROM {table}");
-                let (own, foreign): (i64, i64) = sqlx::query_as(&sql).bind(a.tenant.uuid()).fetch_one(&mut *tx).await.unwrap();
-                tx.commit().await.unwrap();
-                assert!(own > 0, "{role} in {table}");
-                assert_eq!(foreign, 0, "{role} in {table}");
-            }
-        }
+        assert_apart(&database, &a).await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_table_that_was_swapped_in_is_as_closed_as_the_one_before() {
+    // Protocol test 7: shadow tables are made by the projections' own migrations, and the matrix runs again after the swap.
+    with(|database| async move {
+        let (a, b) = (History::typical(tenant(A)), History::typical(tenant(B)));
+        database.project(&a, 50).await;
+        database.project(&b, 50).await;
+        fail_somewhere(&database).await;
+        let tables = database.tables().await;
+        let mut admin = database.admin.acquire().await.unwrap();
+        admin.execute("CREATE SCHEMA shadow; CREATE SCHEMA before; SET search_path = shadow").await.unwrap();
+        for migration in sqlx::migrate!("../projection-migrations").iter() {
+            admin.execute(&*migration.sql).await.unwrap();
+        }
+        for table in &tables {
+            let swap = format!(
+                "BEGIN; INSERT INTO shadow.{table} SELECT * FROM public.{table};
+                 ALTER TABLE public.{table} SET SCHEMA before; ALTER TABLE shadow.{table} SET SCHEMA public; COMMIT"
+            );
+            admin.execute(&*swap).await.unwrap();
+        }
+        admin.execute("RESET search_path").await.unwrap();
+        drop(admin);
+        assert_eq!(unprotected(&database).await, Vec::<String>::new());
+        assert_apart(&database, &a).await;
+        // What the rule is for: `LIKE ... INCLUDING ALL` copies neither policies nor grants.
+        let copied = "CREATE TABLE before.copy (LIKE public.wallets INCLUDING ALL); DROP TABLE public.wallets;
+                      ALTER TABLE before.copy RENAME TO wallets_copy; ALTER TABLE before.wallets_copy SET SCHEMA public";
+        database.admin.execute(copied).await.unwrap();
+        assert_eq!(unprotected(&database).await, ["wallets_copy"]);
+    })
+    .await;
+}
+
+/// Whoever reads as tenant A sees A's rows in every table, and none of anybody else's.
+async fn assert_apart(database: &Database, a: &History) {
+    for role in ["holdfast_reader", "holdfast_auditor"] {
+        let pool = database.pool_as(role).await;
+        for table in database.tables().await {
+            let mut plain = pool.acquire().await.unwrap();
+            let unset: i64 = sqlx::query_scalar(&format!("SELECT count(*) FROM {table}")).fetch_one(&mut *plain).await.unwrap();
+            assert_eq!(unset, 0, "{role} without a tenant in {table}");
+            let mut tx = pool.begin_tenant_read(a.tenant).await.unwrap();
+            let sql = format!("SELECT count(*) FILTER (WHERE tenant_id = $1), count(*) FILTER (WHERE tenant_id <> $1) FROM {table}");
+            let (own, foreign): (i64, i64) = sqlx::query_as(&sql).bind(a.tenant.uuid()).fetch_one(&mut *tx).await.unwrap();
+            tx.commit().await.unwrap();
+            assert!(own > 0, "{role} in {table}");
+            assert_eq!(foreign, 0, "{role} in {table}");
+        }
+    }
 }
 
 /// So that no table is empty.
