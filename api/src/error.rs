@@ -246,7 +246,7 @@ impl ApiError {
         }
     }
 
-    /// A rejection by the domain is final for its key: trying again needs a new one (money-rules.md).
+    /// A rejection by the domain is final for its key: trying again needs a new one (protocols 3.3).
     fn rejected(rejection: Rejection, replayed: bool, keyed: bool) -> Self {
         let mut details = match rejection.details {
             Value::Object(details) => details,

@@ -1,4 +1,4 @@
-//! What "the same request" means for an idempotency key (money-rules.md, protocols 3).
+//! What "the same request" means for an idempotency key (docs/protocols.md, 3).
 
 use actix_web::HttpRequest;
 use hmac::{Hmac, KeyInit as _, Mac as _};

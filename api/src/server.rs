@@ -1,4 +1,4 @@
-//! The HTTP server: routes of the sides that this process has, behind the edge and the guard (settings.md, "HTTP").
+//! The HTTP server: routes of the sides that this process has, behind the edge and the guard (docs/settings.md, "HTTP").
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -43,7 +43,7 @@ pub struct CommandSide {
 }
 
 /// Where handlers do their work: on the process's own runtime, not on the connection's thread, so that a client that
-/// goes away cancels nothing (settings.md, the sqlx trap), and a stopping server waits for what it has begun.
+/// goes away cancels nothing (docs/settings.md, "HTTP"), and a stopping server waits for what it has begun.
 #[derive(Clone)]
 pub(crate) struct Tasks {
     runtime: Handle,

@@ -65,7 +65,7 @@ async fn sixty_four_spenders_over_three_processes_never_overspend() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_key_is_answered_from_its_receipt() {
-    // NFR-15; money-rules "idempotency contract".
+    // NFR-15; protocols 3.
     let world = World::new().await;
     let (a, b) = (world.process().await, world.process().await);
     let payer = owner(OwnerType::User, PartyId(Uuid::new_v4()));

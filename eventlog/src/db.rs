@@ -25,7 +25,7 @@ pub struct Pool {
     inner: PgPool,
 }
 
-/// What the sessions of a pool are set to (design: settings.md). A timeout of zero is none.
+/// What the sessions of a pool are set to (docs/settings.md). A timeout of zero is none.
 #[derive(Debug, Clone)]
 pub struct PoolSettings {
     pub max_connections: u32,

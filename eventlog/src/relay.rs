@@ -1,5 +1,5 @@
 //! The relay: publishes the log to NATS. Positions have no gaps, so the log is its own outbox, and the relay is a
-//! subscription whose effect is to publish (design: protocols 5).
+//! subscription whose effect is to publish (protocols 5).
 //!
 //! One relay is active, by advisory lock; two for a moment do no harm: consumers go by position.
 

@@ -99,7 +99,7 @@ async fn an_amount_that_is_not_one_changes_nothing_and_says_why() -> anyhow::Res
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_over_http() -> anyhow::Result<()> {
-    // NFR-15; money-rules "idempotency contract".
+    // NFR-15; protocols 3.
     let system = System::start().await?;
     let flow = Flow::new(&system, system.tenant("")?)?;
     let body = flow.create_body("5.00");

@@ -1,4 +1,4 @@
-//! Access tokens: signed here by [`Issuer`], checked here by [`Verifier`] (settings.md, "Tokens").
+//! Access tokens: signed here by [`Issuer`], checked here by [`Verifier`] (docs/settings.md, "Tokens").
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
