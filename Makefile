@@ -22,7 +22,8 @@ run: build ## Leave the embedded system serving, with tokens and curl lines to t
 
 test: setup ## Run all tests. ARGS="name_of_a_test"
 	cargo build --locked --bin holdfast
-	@scripts/with-test-servers cargo test --locked --workspace $(ARGS)
+	cargo test --locked --workspace --doc $(ARGS)
+	@scripts/with-test-servers cargo test --locked --workspace --all-targets $(ARGS)
 
 lint: ## Formatting and clippy with the project's lints.
 	cargo fmt --all --check
