@@ -1,4 +1,4 @@
--- Who may do what in the write database. What is not listed here is refused (design: protocols 11).
+-- Who may do what in the write database. What is not listed here is refused (protocols 11).
 -- Deploy: first release. Released files are never edited.
 
 DO $$

@@ -25,7 +25,7 @@ pub use queries::QuerySide;
 pub use state::CommandSide;
 
 pub mod cli;
+pub mod demo;
 pub mod embedded;
 pub mod settings;
-pub mod demo;
 pub mod verify;

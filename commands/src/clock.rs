@@ -28,7 +28,6 @@ impl Clock {
     }
 
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the edge where time enters")]
     pub fn now(&self) -> DateTime<Utc> {
         // Whole microseconds: what Postgres keeps, so that an instant compares equal after a round trip.
         (Utc::now() + chrono::TimeDelta::milliseconds(self.skew_ms)).trunc_subsecs(6)

@@ -24,8 +24,11 @@ const NONCE_BYTES: usize = 12;
 pub struct Sealer {
     pool: Pool,
     master: Arc<Aes256Gcm>,
-    keys: Arc<Mutex<LruCache<(TenantId, PartyId), Arc<SubjectKey>>>>,
+    keys: Arc<Mutex<Keys>>,
 }
+
+/// The keys used last, by whose they are.
+type Keys = LruCache<(TenantId, PartyId), Arc<SubjectKey>>;
 
 struct SubjectKey {
     id: Uuid,

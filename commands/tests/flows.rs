@@ -1,5 +1,14 @@
 //! From command to command over reactions and deadlines, against a real Postgres.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use common::*;
@@ -56,7 +65,10 @@ async fn delivered(world: &World, writers: &Writers, parties: &Parties, amount: 
     world.settle(writers).await;
     world.send::<Escrow>(writers, id, EscrowCommand::StartWork, staff(), None).await.unwrap();
     let artifacts = vec![Artifact { asset_id: AssetId(Uuid::new_v4()), kind: ArtifactKind::Deliverable }];
-    world.send::<Escrow>(writers, id, EscrowCommand::SubmitDelivery { artifacts, note: None, gps: None }, parties.payee(), None).await.unwrap();
+    world
+        .send::<Escrow>(writers, id, EscrowCommand::SubmitDelivery { artifacts, note: None, gps: None }, parties.payee(), None)
+        .await
+        .unwrap();
     id
 }
 
@@ -112,7 +124,12 @@ async fn one_live_escrow_per_reference() {
     let world = World::new().await;
     let (a, b) = (world.process().await, world.process().await);
     let parties = Parties::new();
-    let reference = Reference { contract_id: ContractId(Uuid::new_v4()), milestone_id: Some(MilestoneId(Uuid::new_v4())), booking_id: None, sponsorship_order_id: None };
+    let reference = Reference {
+        contract_id: ContractId(Uuid::new_v4()),
+        milestone_id: Some(MilestoneId(Uuid::new_v4())),
+        booking_id: None,
+        sponsorship_order_id: None,
+    };
     let create = |writers| {
         let id = Uuid::now_v7();
         let create = CreateEscrow {
@@ -153,7 +170,8 @@ async fn a_client_that_uses_a_reactions_future_key_changes_nothing() {
     let id = delivered(&world, &writers, &parties, eur("10.00")).await;
     world.send::<Escrow>(&writers, id, EscrowCommand::Approve { note: None }, staff(), None).await.unwrap();
     world.send::<Escrow>(&writers, id, EscrowCommand::Release { amount: None, reason: None }, platform(), None).await.unwrap();
-    let released = world.stream_events("escrow", id).await.into_iter().find(|event| event.event_type == "escrow.released").unwrap().decode().unwrap();
+    let released =
+        world.stream_events("escrow", id).await.into_iter().find(|event| event.event_type == "escrow.released").unwrap().decode().unwrap();
     let payee = owner(OwnerType::Talent, parties.payee);
     let wallet = payee.wallet_id(world.tenant_id).uuid();
     for owner in [KeyOwner::Actor(PartyId(Uuid::nil())), KeyOwner::Actor(staff().id)] {
@@ -178,7 +196,8 @@ async fn a_writer_whose_clock_is_behind_still_meets_the_deadline() {
     let id = delivered(&world, &writers, &parties, eur("10.00")).await;
     world.settle(&writers).await;
     let shutdown = tokio_util::sync::CancellationToken::new();
-    let worker = holdfast_commands::DeadlineWorker::new(world.pool("holdfast_reactor").await, writers.clone(), std::time::Duration::from_millis(20));
+    let worker =
+        holdfast_commands::DeadlineWorker::new(world.pool("holdfast_reactor").await, writers.clone(), std::time::Duration::from_millis(20));
     let running = tokio::spawn(worker.run(shutdown.clone()));
     for _ in 0..200 {
         tokio::time::sleep(std::time::Duration::from_millis(25)).await;
@@ -236,11 +255,17 @@ async fn a_reactor_that_dies_before_its_checkpoint_repeats_without_harm() {
     let admin = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect_with(world.admin.clone()).await.unwrap();
     for round in 0..12 {
         let writers = if round % 2 == 0 { &a } else { &b };
-        let before: Option<i64> =
-            sqlx::query_scalar("SELECT position FROM subscription_checkpoints WHERE subscription = 'reactor'").fetch_optional(&admin).await.unwrap();
+        let before: Option<i64> = sqlx::query_scalar("SELECT position FROM subscription_checkpoints WHERE subscription = 'reactor'")
+            .fetch_optional(&admin)
+            .await
+            .unwrap();
         world.catch_up(&log, &Reactor::new(log.clone(), pool.clone(), writers.clone())).await;
         if round % 3 != 2 {
-            sqlx::query("UPDATE subscription_checkpoints SET position = $1 WHERE subscription = 'reactor'").bind(before.unwrap_or(0)).execute(&admin).await.unwrap();
+            sqlx::query("UPDATE subscription_checkpoints SET position = $1 WHERE subscription = 'reactor'")
+                .bind(before.unwrap_or(0))
+                .execute(&admin)
+                .await
+                .unwrap();
         }
     }
     world.settle(&b).await;
@@ -260,7 +285,9 @@ async fn sixty_four_escrows_from_one_wallet_never_take_more_than_it_has() {
     let parties = Parties::new();
     world.fill(&writers, parties.payer, eur("100.00")).await;
     let ids = join_all((0..64).map(|_| create(&world, &writers, &parties, eur("10.00")))).await;
-    let funds = ids.iter().map(|id| world.send::<Escrow>(&writers, *id, EscrowCommand::Fund { source: FundingSource::Wallet }, parties.payer(), None));
+    let funds = ids
+        .iter()
+        .map(|id| world.send::<Escrow>(&writers, *id, EscrowCommand::Fund { source: FundingSource::Wallet }, parties.payer(), None));
     assert!(join_all(funds).await.iter().all(Result::is_ok));
     world.settle(&writers).await;
     assert_eq!(world.count("escrow.funded").await, 10);
@@ -287,14 +314,20 @@ async fn more_money_than_needed_goes_back_and_less_waits_for_the_rest() {
             remitter: None,
         };
         for _ in 0..2 {
-            world.send::<BankReceipt>(&writers, bank_receipt_id(world.tenant_id, reference).uuid(), command.clone(), platform(), None).await.unwrap();
+            world
+                .send::<BankReceipt>(&writers, bank_receipt_id(world.tenant_id, reference).uuid(), command.clone(), platform(), None)
+                .await
+                .unwrap();
         }
         world.settle(&writers).await;
     }
     let names = names(&world, id).await;
     assert_eq!(names, ["escrow.created", "escrow.funding_requested", "escrow.funding_short", "escrow.funded", "escrow.funding_returned"]);
     let book = world.book().await;
-    assert_eq!((balance(&book, "L210"), balance(&book, "L200"), balance(&book, "L202"), balance(&book, "A110")), (-10_000, -2_000, 0, 12_000));
+    assert_eq!(
+        (balance(&book, "L210"), balance(&book, "L200"), balance(&book, "L202"), balance(&book, "A110")),
+        (-10_000, -2_000, 0, 12_000)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -307,12 +340,17 @@ async fn a_refused_step_is_put_aside_parks_its_chain_and_can_be_driven_again() {
     let id = delivered(&world, &writers, &parties, eur("10.00")).await;
     world.send::<Escrow>(&writers, id, EscrowCommand::Approve { note: None }, staff(), None).await.unwrap();
     world.send::<Escrow>(&writers, id, EscrowCommand::Release { amount: None, reason: None }, platform(), None).await.unwrap();
-    let released = world.stream_events("escrow", id).await.into_iter().find(|event| event.event_type == "escrow.released").unwrap().decode().unwrap();
+    let released =
+        world.stream_events("escrow", id).await.into_iter().find(|event| event.event_type == "escrow.released").unwrap().decode().unwrap();
     let AnyEvent::Escrow(event) = &released.event else { panic!() };
     let EscrowFact::Released { legs, .. } = &event.fact else { panic!() };
     let leg = legs.iter().find(|leg| leg.wallet_id.is_some()).unwrap();
     // The system itself has already answered this step's key with a refusal.
-    let key = IdempotencyKey { owner: KeyOwner::System("credit_legs"), key: format!("{}/credit-{}/1", released.metadata.event_id, leg.leg), request_hash: Vec::new() };
+    let key = IdempotencyKey {
+        owner: KeyOwner::System("credit_legs"),
+        key: format!("{}/credit-{}/1", released.metadata.event_id, leg.leg),
+        request_hash: Vec::new(),
+    };
     let refused = Request { if_match: None, ..world.request::<Escrow>(Uuid::new_v4(), EscrowCommand::Lock, platform(), Some(key)) };
     assert!(writers.execute(refused).await.is_err());
     world.settle(&writers).await;
@@ -342,7 +380,10 @@ async fn every_event_of_a_flow_names_its_cause() {
         assert_eq!(event.metadata.event_id, event.origin.event_id());
         assert_eq!(event.metadata.actor.is_system(), event.metadata.causation_id.is_some());
     }
-    let captured = events.iter().find(|event| matches!(&event.event, AnyEvent::Wallet(wallet) if matches!(wallet.fact, WalletFact::HoldCaptured { .. }))).unwrap();
+    let captured = events
+        .iter()
+        .find(|event| matches!(&event.event, AnyEvent::Wallet(wallet) if matches!(wallet.fact, WalletFact::HoldCaptured { .. })))
+        .unwrap();
     let requested = events.iter().find(|event| event.event.name() == "escrow.funding_requested").unwrap();
     assert_eq!(captured.metadata.correlation_id, requested.metadata.correlation_id);
     assert_eq!(captured.metadata.hops, 3);

@@ -1,6 +1,8 @@
 //! Writers against a real Postgres: what must hold when several of them work on one tenant (docs/ARCHITECTURE.md,
 //! "A writer's batch"). Each `World` is a database of its own; each `process()` has its own cache.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::*;
@@ -131,7 +133,10 @@ async fn if_match_is_compared_with_the_stored_version() {
     world.fill(&a, payer.owner_id, eur("10.00")).await;
     let seen = world.send::<Wallet>(&b, wallet, transfer(eur("1.00"), &payer, world.tenant_id), staff(), None).await.unwrap().version;
     let at = |writers: &holdfast_commands::Writers, version| {
-        let request = Request { if_match: Some(version), ..world.request::<Wallet>(wallet, transfer(eur("1.00"), &payer, world.tenant_id), staff(), None) };
+        let request = Request {
+            if_match: Some(version),
+            ..world.request::<Wallet>(wallet, transfer(eur("1.00"), &payer, world.tenant_id), staff(), None)
+        };
         let writers = writers.clone();
         async move { writers.execute(request).await }
     };
@@ -168,7 +173,10 @@ impl cqrs_es::Aggregate for Careless {
     async fn handle(&mut self, fail: bool, context: &Context, sink: &cqrs_es::event_sink::EventSink<Self>) -> Result<(), WalletError> {
         let owner = owner(OwnerType::User, context.actor.id);
         let name = if self.applied == 0 { "first" } else { "later" };
-        let fact = holdfast_domain::wallet::WalletFact::Unfrozen { amount: Money::zero(owner.currency), reason: format!("{name}-{}", self.applied) };
+        let fact = holdfast_domain::wallet::WalletFact::Unfrozen {
+            amount: Money::zero(owner.currency),
+            reason: format!("{name}-{}", self.applied),
+        };
         sink.write(WalletEvent { owner, at: context.now, fact }, self).await;
         if fail { Err(WalletError::NotFound) } else { Ok(()) }
     }

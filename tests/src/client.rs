@@ -45,9 +45,11 @@ impl Client {
     }
 
     /// A request with token and tenant; nothing else.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.base_url)).bearer_auth(&self.token).header("X-Tenant-Id", self.tenant_id.to_string())
+        self.http
+            .request(method, format!("{}{path}", self.base_url))
+            .bearer_auth(&self.token)
+            .header("X-Tenant-Id", self.tenant_id.to_string())
     }
 
     /// A command under a fresh key.

@@ -147,9 +147,12 @@ impl System {
         let (log, read) = (self.log_database().await?, self.read_database().await?);
         let begun = Instant::now();
         loop {
-            let heads: Vec<(Uuid, i64)> = sqlx::query_as("SELECT tenant_id, position FROM tenant_heads WHERE position > 0 ORDER BY 1").fetch_all(&log).await?;
+            let heads: Vec<(Uuid, i64)> =
+                sqlx::query_as("SELECT tenant_id, position FROM tenant_heads WHERE position > 0 ORDER BY 1").fetch_all(&log).await?;
             let least: Vec<(Uuid, i64)> =
-                sqlx::query_as("SELECT tenant_id, min(position) FROM projection_checkpoints GROUP BY 1 ORDER BY 1").fetch_all(&read).await?;
+                sqlx::query_as("SELECT tenant_id, min(position) FROM projection_checkpoints GROUP BY 1 ORDER BY 1")
+                    .fetch_all(&read)
+                    .await?;
             if heads == least {
                 return Ok(begun.elapsed());
             }

@@ -84,6 +84,9 @@ impl Drop for NatsServer {
 fn binary() -> anyhow::Result<PathBuf> {
     let named = std::env::var_os("HOLDFAST_NATS_SERVER").map(PathBuf::from);
     let local = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.holdfast/bin/nats-server"));
-    let on_path = std::env::var_os("PATH").into_iter().flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).map(|folder| folder.join("nats-server"));
+    let on_path = std::env::var_os("PATH")
+        .into_iter()
+        .flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>())
+        .map(|folder| folder.join("nats-server"));
     named.into_iter().chain([local]).chain(on_path).find(|path| path.is_file()).context("there is no nats-server: run scripts/setup")
 }

@@ -1,5 +1,7 @@
 //! Money over HTTP, to the cent.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use futures::future::try_join_all;
 use holdfast_tests::{Flow, System};
 use serde_json::json;
@@ -12,7 +14,10 @@ async fn a_sponsorship_of_1000_pays_950_and_50() -> anyhow::Result<()> {
     let id = flow.approved("1000.00").await?;
     let released = flow.act(&flow.parties.platform, id, "release", &json!({})).await?;
     let escrow = flow.wait_for(id, |escrow| escrow["status"] == "closed").await?;
-    assert_eq!((escrow["outcome"].as_str(), escrow["releasedAmount"].as_str(), escrow["inTransit"].as_str()), (Some("settled"), Some("1000.00"), Some("0.00")));
+    assert_eq!(
+        (escrow["outcome"].as_str(), escrow["releasedAmount"].as_str(), escrow["inTransit"].as_str()),
+        (Some("settled"), Some("1000.00"), Some("0.00"))
+    );
     let wallet = flow.parties.payee.get_at("/v1/wallets", released.position.unwrap()).await?;
     assert_eq!(wallet.body["items"][0]["available"], "950.00", "{}", wallet.text);
     let health = flow.parties.staff.get("/api/v2/enterprise/ledger/balance").await?;
@@ -39,7 +44,13 @@ async fn partial_releases_down_to_one_unit_end_at_the_one_shot_split() -> anyhow
     }
     flow.act(&flow.parties.platform, id, "release", &json!({})).await?;
     let escrow = flow.wait_for(id, |escrow| escrow["status"] == "closed").await?;
-    let released: Vec<_> = escrow["parties"].as_array().unwrap().iter().filter(|party| party["entitlement"] != "0.00").map(|party| party["released"].clone()).collect();
+    let released: Vec<_> = escrow["parties"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|party| party["entitlement"] != "0.00")
+        .map(|party| party["released"].clone())
+        .collect();
     assert_eq!(released, ["0.75", "0.19", "0.06"]);
     system.verify()?;
     Ok(())
@@ -112,7 +123,11 @@ async fn keys_over_http() -> anyhow::Result<()> {
     let none = holdfast_tests::send(flow.parties.staff.request(reqwest::Method::POST, "/v1/escrows").json(&body)).await?;
     assert_eq!((none.status, none.code()), (400, "IDEMPOTENCY_KEY_REQUIRED"), "{}", none.text);
     // The same key of another actor is another key.
-    let theirs = system.client(flow.parties.tenant_id, holdfast_domain::kernel::PartyId(uuid::Uuid::new_v4()), &[holdfast_domain::kernel::Role::TenantAdmin])?;
+    let theirs = system.client(
+        flow.parties.tenant_id,
+        holdfast_domain::kernel::PartyId(uuid::Uuid::new_v4()),
+        &[holdfast_domain::kernel::Role::TenantAdmin],
+    )?;
     let theirs = theirs.post_keyed("/v1/escrows", &flow.create_body("7.00"), "one").await?;
     assert_eq!(theirs.status, 201, "{}", theirs.text);
     // At once: one is executed, the others are told to wait or get the same answer.
@@ -148,7 +163,9 @@ async fn bank_receipts_are_idempotent_by_reference_and_name_escrows_that_exist()
     flow.wait_for_wallet("2.00").await?;
     // Who sent it is personal: no plaintext in the log.
     let log = system.log_database().await?;
-    let plain: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE payload::text LIKE '%Anna%' OR metadata::text LIKE '%Anna%'").fetch_one(&log).await?;
+    let plain: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE payload::text LIKE '%Anna%' OR metadata::text LIKE '%Anna%'")
+        .fetch_one(&log)
+        .await?;
     assert_eq!(plain, 0);
     system.verify()?;
     Ok(())

@@ -1,5 +1,7 @@
 //! kill -9 in the middle of a load, and what is left of it (invariants 1, 3, 4, 5).
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,7 +11,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 /// Repeats one command with its key until it is answered.
-async fn insist(flow: &Flow, client: &holdfast_tests::Client, path: &str, body: &serde_json::Value) -> anyhow::Result<holdfast_tests::Answer> {
+async fn insist(
+    flow: &Flow,
+    client: &holdfast_tests::Client,
+    path: &str,
+    body: &serde_json::Value,
+) -> anyhow::Result<holdfast_tests::Answer> {
     let key = Uuid::new_v4().to_string();
     for _ in 0..600 {
         match client.post_keyed(path, body, &key).await {

@@ -3,8 +3,8 @@
 pub(crate) mod answer; // what an accepted command answers
 pub(crate) mod bank_receipt;
 mod dispute_id;
-mod facts; // of other streams, from the log
 pub(crate) mod escrow;
+mod facts; // of other streams, from the log
 pub(crate) mod tenant;
 pub(crate) mod wallet;
 

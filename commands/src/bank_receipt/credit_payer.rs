@@ -14,9 +14,8 @@ pub(crate) const REACTION: Reaction = Reaction { name: "credit_payer", on: &["ba
 fn steps(event: &Recorded<AnyEvent>) -> Vec<Step> {
     let AnyEvent::BankReceipt(receipt) = &event.event else { return Vec::new() };
     let (amount, owner_id, escrow_id) = match receipt {
-        BankReceiptEvent::Recorded { amount, payer_id: Some(payer_id), escrow_id, .. } | BankReceiptEvent::Assigned { amount, payer_id, escrow_id } => {
-            (*amount, *payer_id, *escrow_id)
-        }
+        BankReceiptEvent::Recorded { amount, payer_id: Some(payer_id), escrow_id, .. }
+        | BankReceiptEvent::Assigned { amount, payer_id, escrow_id } => (*amount, *payer_id, *escrow_id),
         BankReceiptEvent::Recorded { payer_id: None, .. } => return Vec::new(),
     };
     let tenant_id = event.origin.tenant_id;

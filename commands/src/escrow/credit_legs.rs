@@ -1,26 +1,23 @@
 //! Money left an escrow → every wallet that it names is credited, once per leg (MNY-01, MNY-16, MNY-24, MNY-30).
 
+use chrono::{DateTime, Utc};
 use holdfast_domain::escrow::{EscrowFact, Landing, Leg, LegParty};
 use holdfast_domain::event::AnyEvent;
-use holdfast_domain::kernel::{PartyId, Recorded};
+use holdfast_domain::kernel::{EscrowId, PartyId, Recorded};
 use holdfast_domain::wallet::{Credit, CreditPurpose, OwnerType, Wallet, WalletCommand, WalletOwner};
 
 use crate::escrow::escrow_fact;
 use crate::reaction::{Reaction, Step};
 
-pub(crate) const REACTION: Reaction =
-    Reaction { name: "credit_legs", on: &["escrow.released", "escrow.partially_released", "escrow.refunded", "escrow.penalty_taken"], steps };
+pub(crate) const REACTION: Reaction = Reaction {
+    name: "credit_legs",
+    on: &["escrow.released", "escrow.partially_released", "escrow.refunded", "escrow.penalty_taken"],
+    steps,
+};
 
 fn steps(event: &Recorded<AnyEvent>) -> Vec<Step> {
     let Some((escrow_id, fact)) = escrow_fact(event) else { return Vec::new() };
-    let (legs, clears_at, purpose) = match fact {
-        EscrowFact::Released { legs, clears_at, .. } | EscrowFact::PartiallyReleased { legs, clears_at, .. } => {
-            (legs, Some(*clears_at), CreditPurpose::EscrowRelease { escrow_id })
-        }
-        EscrowFact::PenaltyTaken { legs, clears_at, .. } => (legs, Some(*clears_at), CreditPurpose::EscrowPenalty { escrow_id }),
-        EscrowFact::Refunded { legs, .. } => (legs, None, CreditPurpose::EscrowRefund { escrow_id }),
-        _ => return Vec::new(),
-    };
+    let Some(Movement { legs, clears_at, purpose }) = movement(escrow_id, fact) else { return Vec::new() };
     legs.iter()
         .filter_map(|leg| {
             let owner = owner(event, leg)?;
@@ -28,9 +25,33 @@ fn steps(event: &Recorded<AnyEvent>) -> Vec<Step> {
             // Only a payee's money has to clear.
             let clears_at = clears_at.filter(|_| owner.owner_type == OwnerType::Talent);
             let credit = Credit { owner, amount: leg.amount, landing, purpose, clears_at, hold: None };
-            Some(Step::new::<Wallet>(format!("credit-{}", leg.leg), owner.wallet_id(event.origin.tenant_id).uuid(), WalletCommand::Credit(credit)))
+            Some(Step::new::<Wallet>(
+                format!("credit-{}", leg.leg),
+                owner.wallet_id(event.origin.tenant_id).uuid(),
+                WalletCommand::Credit(credit),
+            ))
         })
         .collect()
+}
+
+struct Movement<'a> {
+    legs: &'a [Leg],
+    /// When a payee's part of it clears.
+    clears_at: Option<DateTime<Utc>>,
+    purpose: CreditPurpose,
+}
+
+fn movement(escrow_id: EscrowId, fact: &EscrowFact) -> Option<Movement<'_>> {
+    if let EscrowFact::Released { legs, clears_at, .. } | EscrowFact::PartiallyReleased { legs, clears_at, .. } = fact {
+        return Some(Movement { legs, clears_at: Some(*clears_at), purpose: CreditPurpose::EscrowRelease { escrow_id } });
+    }
+    if let EscrowFact::PenaltyTaken { legs, clears_at, .. } = fact {
+        return Some(Movement { legs, clears_at: Some(*clears_at), purpose: CreditPurpose::EscrowPenalty { escrow_id } });
+    }
+    if let EscrowFact::Refunded { legs, .. } = fact {
+        return Some(Movement { legs, clears_at: None, purpose: CreditPurpose::EscrowRefund { escrow_id } });
+    }
+    None
 }
 
 /// Whose wallet takes the leg; none for what was booked at once.

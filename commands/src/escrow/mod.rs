@@ -7,8 +7,8 @@ pub(crate) mod record_landing;
 pub(crate) mod request_wallet_hold;
 pub(crate) mod return_funding;
 
-use holdfast_domain::event::AnyEvent;
 use holdfast_domain::escrow::EscrowFact;
+use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::{EscrowId, Recorded};
 
 /// The escrow and what happened to it, when that is what the event is about.

@@ -13,7 +13,9 @@ fn steps(event: &Recorded<AnyEvent>) -> Vec<Step> {
     let AnyEvent::Wallet(wallet) = &event.event else { return Vec::new() };
     let WalletFact::Credited { landing, purpose, .. } = &wallet.fact else { return Vec::new() };
     let escrow_id = match purpose {
-        CreditPurpose::EscrowRelease { escrow_id } | CreditPurpose::EscrowRefund { escrow_id } | CreditPurpose::EscrowPenalty { escrow_id } => escrow_id,
+        CreditPurpose::EscrowRelease { escrow_id }
+        | CreditPurpose::EscrowRefund { escrow_id }
+        | CreditPurpose::EscrowPenalty { escrow_id } => escrow_id,
         CreditPurpose::BankReceipt { .. } | CreditPurpose::Transfer { .. } => return Vec::new(),
     };
     vec![Step::new::<Escrow>("landed", escrow_id.uuid(), EscrowCommand::RecordLanding { event_id: landing.event_id, leg: landing.leg })]

@@ -11,7 +11,9 @@ use crate::reaction::{Reaction, Step};
 pub(crate) const REACTION: Reaction = Reaction { name: "request_wallet_hold", on: &["escrow.funding_requested"], steps };
 
 fn steps(event: &Recorded<AnyEvent>) -> Vec<Step> {
-    let Some((escrow_id, EscrowFact::FundingRequested { attempt, source: FundingSource::Wallet, payer_id, hold_id, missing, .. })) = escrow_fact(event) else {
+    let Some((escrow_id, EscrowFact::FundingRequested { attempt, source: FundingSource::Wallet, payer_id, hold_id, missing, .. })) =
+        escrow_fact(event)
+    else {
         return Vec::new();
     };
     let owner = WalletOwner { owner_type: OwnerType::User, owner_id: *payer_id, currency: missing.currency() };

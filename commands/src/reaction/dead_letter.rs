@@ -32,7 +32,9 @@ const COLUMNS: &str = "id, tenant_id, reaction, step, event_position, event_id, 
 /// # Errors
 /// When the write database does not answer.
 pub async fn dead_letters(pool: &Pool, tenant_id: Option<TenantId>) -> Result<Vec<DeadLetter>, sqlx::Error> {
-    let sql = format!("SELECT {COLUMNS} FROM dead_letters WHERE resolved_at IS NULL AND ($1::uuid IS NULL OR tenant_id = $1) ORDER BY created_at, id LIMIT 1000");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM dead_letters WHERE resolved_at IS NULL AND ($1::uuid IS NULL OR tenant_id = $1) ORDER BY created_at, id LIMIT 1000"
+    );
     sqlx::query_as(&sql).bind(tenant_id.map(TenantId::uuid)).fetch_all(&mut *pool.acquire().await?).await
 }
 
@@ -63,10 +65,16 @@ pub(crate) async fn find(pool: &Pool, tenant_id: TenantId, id: Uuid) -> Result<O
 }
 
 pub(crate) async fn insert(tx: &mut Tx, tenant_id: TenantId, refused: &Refused) -> Result<(), sqlx::Error> {
-    let id = derived_uuid(tenant_id, refused.event_id.uuid(), &format!("{}/{}", refused.reaction, refused.step), u64::from(refused.attempt.unsigned_abs()));
-    let reason = match &refused.refusal {
-        Refusal::Rejected { rejection, .. } => serde_json::to_value(rejection).unwrap_or_default(),
-        other => serde_json::json!({ "message": other.to_string() }),
+    let id = derived_uuid(
+        tenant_id,
+        refused.event_id.uuid(),
+        &format!("{}/{}", refused.reaction, refused.step),
+        u64::from(refused.attempt.unsigned_abs()),
+    );
+    let reason = if let Refusal::Rejected { rejection, .. } = &refused.refusal {
+        serde_json::to_value(rejection).unwrap_or_default()
+    } else {
+        serde_json::json!({ "message": refused.refusal.to_string() })
     };
     tracing::error!(tenant = %tenant_id, reaction = refused.reaction, step = refused.step, event = %refused.event_id, %reason, "a reaction's step was refused");
     metrics::counter!("holdfast_dead_letters_total", "reaction" => refused.reaction).increment(1);
@@ -89,6 +97,10 @@ pub(crate) async fn insert(tx: &mut Tx, tenant_id: TenantId, refused: &Refused) 
 }
 
 pub(crate) async fn resolve(tx: &mut Tx, tenant_id: TenantId, id: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE dead_letters SET resolved_at = now() WHERE tenant_id = $1 AND id = $2").bind(tenant_id.uuid()).bind(id).execute(&mut **tx).await?;
+    sqlx::query("UPDATE dead_letters SET resolved_at = now() WHERE tenant_id = $1 AND id = $2")
+        .bind(tenant_id.uuid())
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
     Ok(())
 }

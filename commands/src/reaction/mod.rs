@@ -12,8 +12,8 @@ pub use dead_letter::{DeadLetter, dead_letter_exists, dead_letters};
 pub use reactor::Reactor;
 pub use step::{Reaction, Step};
 
-pub(crate) use step::system_actor;
 pub(crate) use checkpoint::{lock_checkpoint, move_checkpoint, read_checkpoints};
+pub(crate) use step::system_actor;
 
 /// Every reaction of Holdfast.
 #[must_use]

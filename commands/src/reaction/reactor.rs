@@ -66,7 +66,10 @@ impl Reactor {
     fn tasks<'a>(&self, event: &'a Recorded<AnyEvent>) -> Vec<Task<'a>> {
         let name = event.event.name();
         let answering = self.reactions.iter().filter(|reaction| reaction.on.contains(&name));
-        answering.map(|reaction| Task { reaction: *reaction, event, steps: (reaction.steps)(event) }).filter(|task| !task.steps.is_empty()).collect()
+        answering
+            .map(|reaction| Task { reaction: *reaction, event, steps: (reaction.steps)(event) })
+            .filter(|task| !task.steps.is_empty())
+            .collect()
     }
 
     /// Works one chain's events in order. A refused step parks what the same reaction would do later in this chain.
@@ -101,7 +104,13 @@ impl Reactor {
     }
 
     /// `Ok(Err(_))`: refused for good. `Err(_)`: not answered yet; the same attempt will be repeated.
-    async fn run_step(&self, reaction: &Reaction, step: &Step, event: &Recorded<AnyEvent>, attempt: i32) -> Result<Result<(), Refusal>, ConsumeError> {
+    async fn run_step(
+        &self,
+        reaction: &Reaction,
+        step: &Step,
+        event: &Recorded<AnyEvent>,
+        attempt: i32,
+    ) -> Result<Result<(), Refusal>, ConsumeError> {
         let facts = CauseFacts::of(event);
         let mut refusal = Refusal::Internal;
         for tried in 0..TRIES {
@@ -122,7 +131,11 @@ impl Reactor {
         let step = (reaction.steps)(&event).into_iter().find(|step| step.name == letter.step);
         let attempt = letter.attempt + 1;
         let refused = match step {
-            Some(step) => self.run_step(&reaction, &step, &event, attempt).await?.err().map(|refusal| refused_step(&reaction, &step, &event, attempt, refusal)),
+            Some(step) => self
+                .run_step(&reaction, &step, &event, attempt)
+                .await?
+                .err()
+                .map(|refusal| refused_step(&reaction, &step, &event, attempt, refusal)),
             // This version of the program has no such step any more: nothing is left to do.
             None => None,
         };
@@ -145,8 +158,12 @@ impl Reactor {
                                       AND d.correlation_id = p.correlation_id AND d.resolved_at IS NULL)
                       ORDER BY position LIMIT 1";
         loop {
-            let next: Option<i64> =
-                sqlx::query_scalar(parked).bind(tenant_id.uuid()).bind(reaction.name).bind(correlation_id).fetch_optional(&mut *self.pool.acquire().await?).await?;
+            let next: Option<i64> = sqlx::query_scalar(parked)
+                .bind(tenant_id.uuid())
+                .bind(reaction.name)
+                .bind(correlation_id)
+                .fetch_optional(&mut *self.pool.acquire().await?)
+                .await?;
             let Some(position) = next else { return Ok(()) };
             let refused = match self.event_at(tenant_id, position).await? {
                 Some(event) => self.run_task(&Task { reaction: *reaction, steps: (reaction.steps)(&event), event: &event }).await?,
@@ -231,13 +248,15 @@ impl Reactor {
             dead_letter::insert(&mut tx, tenant_id, refused).await?;
         }
         for parked in &results.parked {
-            sqlx::query("INSERT INTO parked_events (tenant_id, reaction, correlation_id, position) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
-                .bind(tenant_id.uuid())
-                .bind(parked.reaction)
-                .bind(parked.correlation_id.uuid())
-                .bind(parked.position)
-                .execute(&mut *tx)
-                .await?;
+            sqlx::query(
+                "INSERT INTO parked_events (tenant_id, reaction, correlation_id, position) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            )
+            .bind(tenant_id.uuid())
+            .bind(parked.reaction)
+            .bind(parked.correlation_id.uuid())
+            .bind(parked.position)
+            .execute(&mut *tx)
+            .await?;
         }
         move_checkpoint(&mut tx, SUBSCRIPTION, tenant_id, last).await?;
         tx.commit().await?;

@@ -83,7 +83,13 @@ impl Step {
         Self { name: name.into(), aggregate_type: A::TYPE, aggregate_id, run: Box::new(run) }
     }
 
-    pub(crate) fn run(&self, writers: &Writers, reaction: &Reaction, event: &CauseFacts, attempt: i32) -> BoxFuture<'static, Result<Accepted, Refusal>> {
+    pub(crate) fn run(
+        &self,
+        writers: &Writers,
+        reaction: &Reaction,
+        event: &CauseFacts,
+        attempt: i32,
+    ) -> BoxFuture<'static, Result<Accepted, Refusal>> {
         let key = IdempotencyKey {
             owner: KeyOwner::System(reaction.name),
             key: format!("{}/{}/{attempt}", event.event_id, self.name),

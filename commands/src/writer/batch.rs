@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use holdfast_domain::kernel::{Context, TenantAggregate, TenantId};
 use holdfast_domain::tenant::{Tenant, TenantStatus};
-use holdfast_eventlog::{AppendError, Batch, EventLog, LoadRequest, LogError, NewReceipt, ReceiptKey, StoredReceipt, StreamId, Unit, UnitOutcome};
+use holdfast_eventlog::{
+    AppendError, Batch, EventLog, LoadRequest, LogError, NewReceipt, ReceiptKey, StoredReceipt, StreamId, Unit, UnitOutcome,
+};
 
 use crate::clock::Clock;
 use crate::request::{Accepted, Refusal};
@@ -130,7 +132,9 @@ impl Writer {
             for id in request.streams {
                 let events = answer.streams.remove(&id).unwrap_or_default();
                 let folded = match jobs.iter().find(|job| job.stream == id) {
-                    _ if id.aggregate_type == <Tenant as cqrs_es::Aggregate>::TYPE => Stream::<Tenant>::folded(&events).map(|stream| Box::new(stream) as Box<dyn AnyStream>),
+                    _ if id.aggregate_type == <Tenant as cqrs_es::Aggregate>::TYPE => {
+                        Stream::<Tenant>::folded(&events).map(|stream| Box::new(stream) as Box<dyn AnyStream>)
+                    }
                     Some(job) => job.order.fold(&events),
                     None => continue,
                 };
@@ -143,7 +147,12 @@ impl Writer {
         }
     }
 
-    async fn decide_all(&mut self, jobs: Vec<Job>, mut loaded: Loaded, left: &mut Leftover) -> (Vec<Work>, HashMap<TenantId, Box<dyn AnyStream>>) {
+    async fn decide_all(
+        &mut self,
+        jobs: Vec<Job>,
+        mut loaded: Loaded,
+        left: &mut Leftover,
+    ) -> (Vec<Work>, HashMap<TenantId, Box<dyn AnyStream>>) {
         let mut works: Vec<Work> = Vec::new();
         let mut index = HashMap::<StreamId, usize>::new();
         let mut keys = HashSet::<ReceiptKey>::new();
@@ -190,7 +199,8 @@ impl Writer {
     }
 
     async fn append(&mut self, mut works: Vec<Work>, tenants: HashMap<TenantId, Box<dyn AnyStream>>, left: &mut Leftover) {
-        let known: HashMap<_, _> = works.iter().map(|work| work.unit.stream.tenant_id).map(|id| (id, self.cache.known(id).unwrap_or_default())).collect();
+        let known: HashMap<_, _> =
+            works.iter().map(|work| work.unit.stream.tenant_id).map(|id| (id, self.cache.known(id).unwrap_or_default())).collect();
         let batch = Batch { units: works.iter_mut().map(Work::sealed_unit).collect(), known: known.clone() };
         let appended = match self.log.append(&batch).await {
             Ok(appended) => appended,
@@ -312,7 +322,11 @@ pub(crate) fn tenant_stream(tenant_id: TenantId) -> StreamId {
 }
 
 pub(crate) fn receipt_key(job: &Job) -> Option<ReceiptKey> {
-    job.key.as_ref().map(|key| ReceiptKey { tenant_id: job.stream.tenant_id, key_owner: key.owner.stored(), idempotency_key: key.key.clone() })
+    job.key.as_ref().map(|key| ReceiptKey {
+        tenant_id: job.stream.tenant_id,
+        key_owner: key.owner.stored(),
+        idempotency_key: key.key.clone(),
+    })
 }
 
 pub(crate) fn replay_for(job: &Job, receipt: &StoredReceipt) -> Result<Accepted, Refusal> {
@@ -336,7 +350,14 @@ pub(crate) fn tenant_state(stream: &dyn AnyStream) -> Option<Arc<Tenant>> {
 
 impl Work {
     pub(crate) fn new(id: StreamId, stream: Box<dyn AnyStream>) -> Self {
-        let unit = Unit { stream: id, first_sequence: stream.version() + 1, events: Vec::new(), receipts: Vec::new(), claims: Vec::new(), gated: false };
+        let unit = Unit {
+            stream: id,
+            first_sequence: stream.version() + 1,
+            events: Vec::new(),
+            receipts: Vec::new(),
+            claims: Vec::new(),
+            gated: false,
+        };
         Self { unit, stream, pending: Vec::new(), spoilt: false }
     }
 
@@ -371,7 +392,9 @@ impl Work {
             match tenant.filter(|tenant| tenant.exists()).map(Tenant::tenant_status) {
                 None | Some(TenantStatus::Unknown) => return Some(Refusal::TenantUnknown),
                 // The system finishes what is under way: money in flight must land (MNY-01).
-                Some(TenantStatus::Suspended) if !job.is_system() && !job.caller.actor.is_platform() => return Some(Refusal::TenantSuspended),
+                Some(TenantStatus::Suspended) if !job.is_system() && !job.caller.actor.is_platform() => {
+                    return Some(Refusal::TenantSuspended);
+                }
                 Some(TenantStatus::Active | TenantStatus::Suspended) => {}
             }
         }

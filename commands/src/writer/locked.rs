@@ -46,7 +46,8 @@ impl Writer {
     /// Loads and decides; `None` when the command was answered from its receipt.
     async fn work_locked(&self, locked: &mut LockedTenant, job: Job) -> Result<Option<Work>, (LogError, Job)> {
         let tenant_id = tenant_stream(job.stream.tenant_id);
-        let request = LoadRequest { streams: vec![tenant_id, job.stream], receipts: receipt_key(&job).into_iter().collect(), tenants: Vec::new() };
+        let request =
+            LoadRequest { streams: vec![tenant_id, job.stream], receipts: receipt_key(&job).into_iter().collect(), tenants: Vec::new() };
         let mut loaded = match locked.load(&request).await {
             Ok(loaded) => loaded,
             Err(error) => return Err((error, job)),

@@ -3,8 +3,8 @@
 use std::panic::AssertUnwindSafe;
 
 use chrono::{DateTime, Utc};
-use cqrs_es::event_sink::EventSink;
 use cqrs_es::DomainEvent;
+use cqrs_es::event_sink::EventSink;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use holdfast_domain::kernel::{
@@ -75,7 +75,13 @@ pub(crate) trait Order: Send + Sync {
     fn fold(&self, events: &[StoredEvent]) -> Result<Box<dyn AnyStream>, Refusal>;
     fn depends_on_settings(&self) -> bool;
     /// Decides on `stream` and applies what was decided to it.
-    fn decide<'a>(&'a self, id: StreamId, stream: &'a mut dyn AnyStream, context: &'a Context, caller: &'a CallerFacts) -> BoxFuture<'a, Result<Decided, Undecided>>;
+    fn decide<'a>(
+        &'a self,
+        id: StreamId,
+        stream: &'a mut dyn AnyStream,
+        context: &'a Context,
+        caller: &'a CallerFacts,
+    ) -> BoxFuture<'a, Result<Decided, Undecided>>;
     fn claim_taken(&self, claim: &Claim, holder: uuid::Uuid) -> Rejection;
 }
 
@@ -96,7 +102,13 @@ impl<A: TenantAggregate> Order for TypedOrder<A> {
         A::depends_on_settings(&self.command)
     }
 
-    fn decide<'a>(&'a self, id: StreamId, stream: &'a mut dyn AnyStream, context: &'a Context, caller: &'a CallerFacts) -> BoxFuture<'a, Result<Decided, Undecided>> {
+    fn decide<'a>(
+        &'a self,
+        id: StreamId,
+        stream: &'a mut dyn AnyStream,
+        context: &'a Context,
+        caller: &'a CallerFacts,
+    ) -> BoxFuture<'a, Result<Decided, Undecided>> {
         async move {
             let Some(stream) = stream.as_any_mut().downcast_mut::<Stream<A>>() else {
                 tracing::error!(aggregate = id.aggregate_type, "two aggregate types share a name");
@@ -130,7 +142,13 @@ impl<A: TenantAggregate> TypedOrder<A> {
     }
 
     /// Turns decided events into rows. The state has them already.
-    fn record(id: StreamId, stream: &mut Stream<A>, events: Vec<A::Event>, context: &Context, caller: &CallerFacts) -> Result<Decided, Undecided> {
+    fn record(
+        id: StreamId,
+        stream: &mut Stream<A>,
+        events: Vec<A::Event>,
+        context: &Context,
+        caller: &CallerFacts,
+    ) -> Result<Decided, Undecided> {
         let mut rows = Vec::with_capacity(events.len());
         let mut claims = Vec::new();
         let mut names = Vec::with_capacity(events.len());
@@ -155,7 +173,8 @@ impl<A: TenantAggregate> TypedOrder<A> {
             stream.bytes += row.payload.len();
             rows.push(row);
         }
-        let answer = Answer::Accepted { id: id.aggregate_id, version: stream.version, status: stream.state.status().to_owned(), events: names };
+        let answer =
+            Answer::Accepted { id: id.aggregate_id, version: stream.version, status: stream.state.status().to_owned(), events: names };
         Ok(Decided { events: rows, claims, answer })
     }
 }

@@ -59,7 +59,8 @@ impl Writers {
                         if batch.is_empty() {
                             return;
                         }
-                        metrics::histogram!("holdfast_writer_batch_commands").record(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
+                        metrics::histogram!("holdfast_writer_batch_commands")
+                            .record(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
                         writer.run(batch).await;
                     }
                 });

@@ -1,6 +1,6 @@
 //! A write database of its own per test, and processes that write to it.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -82,7 +82,14 @@ impl World {
         }
     }
 
-    pub async fn send<A: TenantAggregate>(&self, writers: &Writers, id: Uuid, command: A::Command, actor: Actor, key: Option<IdempotencyKey>) -> Result<Accepted, Refusal> {
+    pub async fn send<A: TenantAggregate>(
+        &self,
+        writers: &Writers,
+        id: Uuid,
+        command: A::Command,
+        actor: Actor,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Accepted, Refusal> {
         writers.execute(self.request::<A>(id, command, actor, key)).await
     }
 
@@ -90,7 +97,8 @@ impl World {
     pub async fn settle(&self, writers: &Writers) {
         let pool = self.pool("holdfast_reactor").await;
         let log = EventLog::new(pool.clone());
-        let consumers: Vec<Arc<dyn Consumer>> = vec![Arc::new(Reactor::new(log.clone(), pool.clone(), writers.clone())), Arc::new(DeadlineTracker::new(pool))];
+        let consumers: Vec<Arc<dyn Consumer>> =
+            vec![Arc::new(Reactor::new(log.clone(), pool.clone(), writers.clone())), Arc::new(DeadlineTracker::new(pool))];
         loop {
             let mut moved = false;
             for consumer in &consumers {
@@ -104,7 +112,8 @@ impl World {
 
     pub async fn catch_up(&self, log: &EventLog, consumer: &dyn Consumer) -> bool {
         let at = consumer.checkpoints().await.unwrap().get(&self.tenant_id).copied().unwrap_or(0);
-        let events: Vec<_> = log.read(self.tenant_id, at, 500).await.unwrap().into_iter().map(|event| Arc::new(FeedEvent::new(event))).collect();
+        let events: Vec<_> =
+            log.read(self.tenant_id, at, 500).await.unwrap().into_iter().map(|event| Arc::new(FeedEvent::new(event))).collect();
         if events.is_empty() {
             return false;
         }
@@ -115,7 +124,14 @@ impl World {
     /// Puts money into a payer's wallet: a bank receipt and its reaction.
     pub async fn fill(&self, writers: &Writers, payer: PartyId, amount: Money) {
         let reference = Uuid::new_v4().to_string();
-        let command = BankReceiptCommand::Record { bank_reference: reference.clone(), amount, received_at: Utc::now(), payer_id: Some(payer), escrow_id: None, remitter: None };
+        let command = BankReceiptCommand::Record {
+            bank_reference: reference.clone(),
+            amount,
+            received_at: Utc::now(),
+            payer_id: Some(payer),
+            escrow_id: None,
+            remitter: None,
+        };
         self.send::<BankReceipt>(writers, bank_receipt_id(self.tenant_id, &reference).uuid(), command, platform(), None).await.unwrap();
         self.settle(writers).await;
     }
@@ -140,7 +156,11 @@ impl World {
             let event = stored.decode().unwrap();
             if let Some(entry) = holdfast_domain::ledger::post(&event.origin, &event.event).unwrap() {
                 for line in entry.lines() {
-                    let account = (line.account.code.code().to_owned(), line.account.owner_id.unwrap_or_default().to_string(), line.account.detail.clone());
+                    let account = (
+                        line.account.code.code().to_owned(),
+                        line.account.owner_id.unwrap_or_default().to_string(),
+                        line.account.detail.clone(),
+                    );
                     *book.entry(account).or_default() += line.signed_minor();
                 }
             }
