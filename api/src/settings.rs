@@ -61,15 +61,13 @@ pub struct Http {
     pub workers: usize,
     /// Origins that browsers may call from; none by default.
     pub cors_origins: Vec<String>,
-    /// Where the front proxy stands; its forwarded headers are believed, nobody else's.
-    pub trusted_proxy: Option<std::net::IpAddr>,
     /// Serves `/docs` and `/docs/openapi.json`.
     pub docs: bool,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), workers: 2, cors_origins: Vec::new(), trusted_proxy: None, docs: true }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), workers: 2, cors_origins: Vec::new(), docs: true }
     }
 }
 
@@ -209,7 +207,7 @@ pub enum LogFormat {
 /// The message names the key.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    #[error("settings: {0}")]
+    #[error("the settings cannot be read")]
     Unreadable(#[from] ConfigError),
     #[error("settings: {key}: {problem} (file key {key}, environment {})", environment_name(key))]
     Invalid { key: &'static str, problem: String },
@@ -462,15 +460,20 @@ mod tests {
         Ok(config.try_deserialize()?)
     }
 
+    /// As the program prints it, causes included.
+    fn printed(error: SettingsError) -> String {
+        format!("{:#}", anyhow::Error::new(error))
+    }
+
     #[test]
     fn an_unknown_key_is_refused_by_name() {
-        let error = from_toml("[http]\nlisten = '127.0.0.1:1'\nlissten = 'x'").unwrap_err().to_string();
+        let error = printed(from_toml("[http]\nlisten = '127.0.0.1:1'\nlissten = 'x'").unwrap_err());
         assert!(error.contains("lissten"), "{error}");
     }
 
     #[test]
     fn a_wrong_type_is_refused_by_key() {
-        let error = from_toml("[http]\nworkers = 'many'").unwrap_err().to_string();
+        let error = printed(from_toml("[http]\nworkers = 'many'").unwrap_err());
         assert!(error.contains("http.workers"), "{error}");
     }
 

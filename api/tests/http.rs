@@ -1,5 +1,7 @@
 //! The HTTP edge on real databases: what only shows when a client misbehaves or repeats itself.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::time::{Duration, Instant};

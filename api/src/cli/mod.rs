@@ -24,7 +24,7 @@ pub use context::Global;
 /// Escrow, wallets and a double-entry ledger on an append-only log of events. Start with `holdfast dev`: it runs everything
 /// on this machine, with its own Postgres and NATS, and prints tokens and curl lines to try.
 #[derive(Debug, Parser)]
-#[command(name = "holdfast", version, propagate_version = true, arg_required_else_help = true, max_term_width = 110)]
+#[command(name = "holdfast", version, propagate_version = true, arg_required_else_help = true)]
 struct Arguments {
     #[command(flatten)]
     global: Global,
@@ -34,23 +34,15 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything here: embedded Postgres and NATS, migrations, demo tenants, all roles, until Ctrl-C.
+    // What each does is said in its own file.
     Dev(dev::Arguments),
-    /// Serve chosen roles against the databases and the NATS that the settings name.
     Serve(serve::Arguments),
-    /// Bring both databases to the shape of this version: roles, tables, policies.
     Migrate(migrate::Arguments),
-    /// Create, list, configure, suspend and activate tenants.
     Tenant(tenant::Arguments),
-    /// Print an access token, signed with the key that the server publishes.
     Token(token::Arguments),
-    /// Drive the running system over HTTP like real clients, account for every unit of money, and verify.
     Demo(demo::Arguments),
-    /// Check every invariant that can be checked on the live databases.
     Verify(verify::Arguments),
-    /// Print every setting that protects data, and whether it is on.
     Doctor(doctor::Arguments),
-    /// Show reactions that were put aside, and try them again.
     Reactions(reactions::Arguments),
 }
 
