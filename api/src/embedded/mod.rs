@@ -124,10 +124,12 @@ impl Embedded {
         if self.lock.is_none() {
             return Ok(());
         }
-        if let Some(nats) = self.nats {
-            nats.stop().await?;
-        }
-        self.postgres.stop().await
+        let nats = match self.nats {
+            Some(nats) => nats.stop().await,
+            None => Ok(()),
+        };
+        self.postgres.stop().await?;
+        nats
     }
 }
 

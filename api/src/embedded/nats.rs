@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use tokio::process::Command;
 
-use super::process::{command_line, free_port, live_pid, on_path, tail, wait_until_gone, write_private};
+use super::process::{command_line, free_port, is_alive, live_pid, on_path, tail, wait_until_gone, write_private};
 use super::state::State;
 
 /// Overrides where the program is looked for.
@@ -80,6 +80,9 @@ impl Server {
     }
 
     pub(super) async fn stop(self) -> anyhow::Result<()> {
+        if !is_alive(self.pid) {
+            return Ok(());
+        }
         let status = Command::new(&self.program)
             .arg("--signal")
             .arg(format!("term={}", self.pid_file.display()))
