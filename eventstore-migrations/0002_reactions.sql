@@ -32,15 +32,6 @@ CREATE TABLE dead_letters (
 );
 CREATE INDEX dead_letters_open ON dead_letters (tenant_id, created_at) WHERE resolved_at IS NULL;
 
--- Which attempt of a step is the current one; missing: the first.
-CREATE TABLE reaction_attempts (
-    tenant_id uuid             NOT NULL,
-    event_id  uuid             NOT NULL,
-    attempt   integer          NOT NULL,
-    step      text COLLATE "C" NOT NULL,
-    PRIMARY KEY (tenant_id, event_id, step)
-);
-
 -- Events that wait for a dead letter of the same correlation.
 CREATE TABLE parked_events (
     tenant_id      uuid             NOT NULL,

@@ -39,7 +39,6 @@ BEGIN
         ('deadlines',                'reactor',   'SELECT, INSERT, UPDATE, DELETE'),
         ('dead_letters',             'writer',    'SELECT'),
         ('dead_letters',             'reactor',   'SELECT, INSERT, UPDATE'),
-        ('reaction_attempts',        'reactor',   'SELECT, INSERT, UPDATE, DELETE'),
         ('parked_events',            'reactor',   'SELECT, INSERT, UPDATE, DELETE'),
         ('subject_keys',             'writer',    'SELECT, INSERT'),
         ('subject_keys',             'projector', 'SELECT')

@@ -4,6 +4,7 @@
 //! at its checkpoint + 1 and on from there: from the events that just arrived, or from the log. So messages may be lost,
 //! repeated, out of order or absent.
 
+mod lease;
 mod place;
 mod runner;
 mod source;
@@ -91,11 +92,13 @@ pub struct SubscriptionSettings {
     pub batch: usize,
     /// Most tenants that one consumer works on at the same time.
     pub tenants_at_once: usize,
+    /// Several processes run these consumers: each works for a part of the tenants. The pool must be able to write leases.
+    pub share_tenants: bool,
 }
 
 impl Default for SubscriptionSettings {
     fn default() -> Self {
-        Self { sweep_every: Duration::from_secs(1), batch: 500, tenants_at_once: 4 }
+        Self { sweep_every: Duration::from_secs(1), batch: 500, tenants_at_once: 4, share_tenants: false }
     }
 }
 
@@ -116,7 +119,14 @@ pub async fn run(
     for consumer in consumers {
         let (waker, wakes) = mpsc::channel(1024);
         wakers.push(waker);
-        tasks.spawn(runner::Runner::new(consumer, source.clone(), settings.clone()).run(wakes, shutdown.clone()));
+        let share = if settings.share_tenants {
+            let (share, keeping) = lease::keep(log.clone(), consumer.name().to_owned(), shutdown.clone());
+            tasks.spawn(keeping);
+            share
+        } else {
+            lease::Share::everything()
+        };
+        tasks.spawn(runner::Runner::new(consumer, source.clone(), share, settings.clone()).run(wakes, shutdown.clone()));
     }
     let wakers = wake::Wakers(wakers);
     let connected = fast_path.as_ref().map(nats::Feed::nats);

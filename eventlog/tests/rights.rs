@@ -61,7 +61,6 @@ async fn roles_may_do_what_is_listed_and_nothing_else() {
             ("subscription_checkpoints", ["", "raw", "raw", "", ""]),
             ("deadlines", ["", "", "rawd", "", ""]),
             ("dead_letters", ["r", "", "raw", "", ""]),
-            ("reaction_attempts", ["", "", "rawd", "", ""]),
             ("parked_events", ["", "", "rawd", "", ""]),
             ("subject_keys", ["ra", "", "", "r", ""]),
             ("leases", ["", "rawd", "rawd", "rawd", ""]),

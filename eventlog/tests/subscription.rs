@@ -94,9 +94,18 @@ struct Running {
 
 impl Running {
     async fn start(database: &Database, feed: Option<nats::Feed>, consumers: Vec<Arc<dyn Consumer>>, sweep_every: Duration) -> Self {
+        let settings = SubscriptionSettings { sweep_every, batch: 7, tenants_at_once: 2, share_tenants: false };
+        Self::start_with(database, feed, consumers, settings).await
+    }
+
+    async fn start_with(
+        database: &Database,
+        feed: Option<nats::Feed>,
+        consumers: Vec<Arc<dyn Consumer>>,
+        settings: SubscriptionSettings,
+    ) -> Self {
         let log = EventLog::new(database.pool_as("holdfast_projector", PoolSettings::default()).await);
         let shutdown = CancellationToken::new();
-        let settings = SubscriptionSettings { sweep_every, batch: 7, tenants_at_once: 2 };
         let task = tokio::spawn(subscription::run(log, feed, consumers, settings, shutdown.clone()));
         Self { shutdown, task }
     }
@@ -289,6 +298,40 @@ async fn it_listens_again_when_its_connection_was_lost() {
         append(&log, a, 2, 1).await;
         memory.reaches(a, 2).await;
         running.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn processes_share_the_tenants_and_take_over_what_another_leaves() {
+    // Protocols 6.3.
+    with(|database| async move {
+        let log = database.log().await;
+        let tenants: Vec<TenantId> = (0..64).map(|_| tenant()).collect();
+        for tenant_id in &tenants {
+            append(&log, *tenant_id, 1, 1).await;
+        }
+        let settings =
+            || SubscriptionSettings { sweep_every: Duration::from_millis(100), batch: 7, tenants_at_once: 4, share_tenants: true };
+        let (first, second) = (Arc::new(Memory::named("shared")), Arc::new(Memory::named("shared")));
+        let one = Running::start_with(&database, None, vec![first.clone()], settings()).await;
+        for tenant_id in &tenants {
+            first.reaches(*tenant_id, 1).await;
+        }
+        let two = Running::start_with(&database, None, vec![second.clone()], settings()).await;
+        let worked_by_second = || tenants.iter().filter(|tenant_id| second.position(**tenant_id) > 0).count();
+        let since = Instant::now();
+        while worked_by_second() == 0 {
+            assert!(since.elapsed() < Duration::from_secs(10), "the second process gets no share");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert!(worked_by_second() < tenants.len(), "a share is not everything");
+        one.stop().await;
+        for tenant_id in &tenants {
+            second.reaches(*tenant_id, 1).await;
+        }
+        two.stop().await;
     })
     .await;
 }

@@ -184,7 +184,8 @@ impl Shop<'_> {
         }
         let log = log(self.settings, role, READING_CONNECTIONS).await?;
         let fast_path: Option<Feed> = self.nats.as_ref().map(Nats::feed);
-        self.spawn(|shutdown| subscription::run(log, fast_path, consumers, SubscriptionSettings::default(), shutdown));
+        let settings = SubscriptionSettings { share_tenants: true, ..SubscriptionSettings::default() };
+        self.spawn(|shutdown| subscription::run(log, fast_path, consumers, settings, shutdown));
         Ok(())
     }
 

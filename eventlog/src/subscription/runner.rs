@@ -10,6 +10,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::lease::Share;
 use super::place::Place;
 use super::source::Source;
 use super::wake::{Reached, Wake};
@@ -24,6 +25,7 @@ const WARN_EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Runner {
     consumer: Arc<dyn Consumer>,
     source: Arc<Source>,
+    share: Share,
     settings: SubscriptionSettings,
     places: HashMap<TenantId, Place>,
     queue: VecDeque<TenantId>,
@@ -38,10 +40,11 @@ pub(super) struct Runner {
 }
 
 impl Runner {
-    pub(super) fn new(consumer: Arc<dyn Consumer>, source: Arc<Source>, settings: SubscriptionSettings) -> Self {
+    pub(super) fn new(consumer: Arc<dyn Consumer>, source: Arc<Source>, share: Share, settings: SubscriptionSettings) -> Self {
         Self {
             consumer,
             source,
+            share,
             settings,
             places: HashMap::new(),
             queue: VecDeque::new(),
@@ -131,7 +134,7 @@ impl Runner {
     /// Queues the tenant if there is something to do for it now.
     fn enqueue(&mut self, tenant_id: TenantId) {
         let Some(place) = self.places.get_mut(&tenant_id) else { return };
-        if place.may_start(Instant::now()) && self.consumer.owns(tenant_id) {
+        if place.may_start(Instant::now()) && self.share.has(tenant_id) && self.consumer.owns(tenant_id) {
             place.busy = true;
             self.queue.push_back(tenant_id);
         }
