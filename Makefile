@@ -36,4 +36,4 @@ doctor: build ## Show every setting that protects data.
 	@$(HOLDFAST) doctor $(ARGS)
 
 clean-state: ## Delete what the embedded servers have stored. There is no way back.
-	rm -rf .holdfast
+	@[ ! -d .holdfast ] || find .holdfast -mindepth 1 -maxdepth 1 ! -name bin -exec rm -rf {} +

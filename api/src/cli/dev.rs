@@ -86,6 +86,7 @@ async fn serve(global: &Global, arguments: &Arguments, embedded: &Embedded) -> a
     let ended = tokio::select! {
         ended = running.until_told_to_stop() => ended,
         () = stdin_closes(), if arguments.until_stdin_closes => Ok(()),
+        () = embedded.keep_nats() => Ok(()),
     };
     running.stop().await;
     ended

@@ -46,7 +46,6 @@ const URL_FILE: &str = "url";
 pub struct Embedded {
     folder: PathBuf,
     postgres: postgres::Server,
-    nats: Option<nats::Server>,
     /// Held while this process owns the folder; none when another one does.
     lock: Option<File>,
     /// Why there is no NATS, when there is none.
@@ -70,12 +69,12 @@ impl Embedded {
     async fn own(folder: PathBuf, lock: File, profile: Profile) -> anyhow::Result<Self> {
         let mut state = State::load_or_create(&folder)?;
         let postgres = postgres::Server::start(&folder, &mut state, profile).await?;
-        let (nats, nats_missing) = match nats::Server::start(&folder, &mut state).await? {
-            nats::Start::Running(server) => (Some(server), None),
-            nats::Start::NotInstalled(why) => (None, Some(why)),
+        let nats_missing = match nats::Server::start(&folder, &mut state).await? {
+            nats::Start::Running => None,
+            nats::Start::NotInstalled(why) => Some(why),
         };
-        state.save(&folder, profile, nats.is_some())?;
-        Ok(Self { folder, postgres, nats, lock: Some(lock), nats_missing })
+        state.save(&folder, profile, nats_missing.is_none())?;
+        Ok(Self { folder, postgres, lock: Some(lock), nats_missing })
     }
 
     /// Another process owns the folder: wait until its servers answer.
@@ -84,8 +83,7 @@ impl Embedded {
             if settings_file(&folder).is_file()
                 && let Some(postgres) = postgres::Server::find(&folder)
             {
-                let nats = nats::Server::find(&folder);
-                return Ok(Self { folder, postgres, nats, lock: None, nats_missing: None });
+                return Ok(Self { folder, postgres, lock: None, nats_missing: None });
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -116,6 +114,26 @@ impl Embedded {
         self.nats_missing.as_deref()
     }
 
+    /// Starts NATS again whenever it has died, for as long as it is polled. Nothing waits for it: without messages, read
+    /// models and reactions follow the log.
+    pub async fn keep_nats(&self) {
+        loop {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            if self.nats_missing.is_some() || nats::Server::find(&self.folder).is_some() {
+                continue;
+            }
+            tracing::warn!("the embedded nats-server has died: starting it again");
+            if let Err(error) = self.start_nats().await {
+                tracing::error!("{error:#}");
+            }
+        }
+    }
+
+    async fn start_nats(&self) -> anyhow::Result<()> {
+        let mut state = State::load_or_create(&self.folder)?;
+        nats::Server::start(&self.folder, &mut state).await.map(drop)
+    }
+
     /// Stops the servers if this process owns the folder: NATS first, then Postgres with a fast shutdown.
     ///
     /// # Errors
@@ -124,7 +142,7 @@ impl Embedded {
         if self.lock.is_none() {
             return Ok(());
         }
-        let nats = match self.nats {
+        let nats = match nats::Server::find(&self.folder) {
             Some(nats) => nats.stop().await,
             None => Ok(()),
         };

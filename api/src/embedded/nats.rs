@@ -21,14 +21,14 @@ pub(super) struct Server {
 }
 
 pub(super) enum Start {
-    Running(Server),
+    Running,
     NotInstalled(String),
 }
 
 impl Server {
     pub(super) async fn start(folder: &Path, state: &mut State) -> anyhow::Result<Start> {
-        if let Some(server) = Self::find(folder) {
-            return Ok(Start::Running(server));
+        if Self::find(folder).is_some() {
+            return Ok(Start::Running);
         }
         let Some(program) = program(folder) else {
             return Ok(Start::NotInstalled(format!(
@@ -56,10 +56,8 @@ impl Server {
             .spawn();
         let mut child = spawned.with_context(|| format!("cannot run {}", program.display()))?;
         for _ in 0..200 {
-            if let Some(server) = Self::find(folder)
-                && is_healthy(state).await
-            {
-                return Ok(Start::Running(server));
+            if Self::find(folder).is_some() && is_healthy(state).await {
+                return Ok(Start::Running);
             }
             if child.try_wait().ok().flatten().is_some() {
                 break;
