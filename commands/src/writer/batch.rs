@@ -209,6 +209,15 @@ impl Writer {
                 works.into_iter().flat_map(|work| work.pending).for_each(|pending| pending.job.answer(Err(Refusal::OutcomeUnknown)));
                 return;
             }
+            // Not even asked: no connection was to be had. No command is at fault.
+            Err(AppendError::Failed(error)) if error.as_database_error().is_none() => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "an append could not be sent");
+                works
+                    .into_iter()
+                    .flat_map(|work| work.pending)
+                    .for_each(|pending| pending.job.answer(Err(Refusal::Busy { retry_after_s: 1 })));
+                return;
+            }
             Err(AppendError::Failed(error)) => {
                 tracing::error!(error = &error as &dyn std::error::Error, units = works.len(), "an append failed");
                 self.retry_in_halves(works).await;

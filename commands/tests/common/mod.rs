@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
 
+mod proxy;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ use holdfast_eventlog::subscription::{Consumer, FeedEvent};
 use holdfast_eventlog::{EventLog, StoredEvent, StreamId, db};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use uuid::Uuid;
+
+pub use proxy::Proxy;
 
 pub struct World {
     pub admin: PgConnectOptions,
@@ -48,9 +52,23 @@ impl World {
     }
 
     pub async fn pool(&self, role: &str) -> db::Pool {
-        let host = self.admin.get_host();
-        let url = format!("postgres://{role}@{host}:{}/{}", self.admin.get_port(), self.name);
+        self.pool_at(role, self.admin.get_port()).await
+    }
+
+    async fn pool_at(&self, role: &str, port: u16) -> db::Pool {
+        let url = format!("postgres://{role}@{}:{port}/{}", self.admin.get_host(), self.name);
         db::Pool::connect(&url, db::PoolSettings::default()).await.unwrap()
+    }
+
+    /// Loses answers on the way to the server.
+    pub async fn proxy(&self) -> Proxy {
+        Proxy::to((self.admin.get_host().to_owned(), self.admin.get_port())).await
+    }
+
+    /// A process that reaches the server through `proxy`.
+    pub async fn process_behind(&self, proxy: &Proxy) -> Writers {
+        let log = EventLog::new(self.pool_at("holdfast_writer", proxy.port).await);
+        Writers::start(&log, Clock::default(), &WriterSettings { writers: 1, ..WriterSettings::default() })
     }
 
     pub async fn log(&self) -> EventLog {
