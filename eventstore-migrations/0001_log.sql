@@ -1,4 +1,4 @@
--- The tenant logs: heads, events, receipts, claims, snapshots. Source: docs/ARCHITECTURE.md, "The log".
+-- The tenant logs: heads, events, receipts, claims. Source: docs/ARCHITECTURE.md, "The log".
 -- Deploy: first release. Released files are never edited.
 
 -- One row per tenant. Its lock orders everything that is written for the tenant.
@@ -45,18 +45,6 @@ CREATE TABLE claims (
     value          text COLLATE "C" NOT NULL,
     aggregate_type text COLLATE "C" NOT NULL,
     CONSTRAINT claims_pkey PRIMARY KEY (tenant_id, kind, value)
-);
-
--- Never needed for correctness.
-CREATE TABLE snapshots (
-    tenant_id      uuid             NOT NULL,
-    aggregate_id   uuid             NOT NULL,
-    sequence       bigint           NOT NULL,
-    fold_version   integer          NOT NULL,
-    aggregate_type text COLLATE "C" NOT NULL,
-    state_shape    text COLLATE "C" NOT NULL,
-    state          json             NOT NULL,
-    PRIMARY KEY (tenant_id, aggregate_type, aggregate_id)
 );
 
 -- How far each subscription that keeps its results in this database has come.

@@ -33,7 +33,6 @@ BEGIN
         ('events',                   'auditor',   'SELECT'),
         ('receipts',                 'writer',    'SELECT, INSERT'),
         ('claims',                   'writer',    'SELECT, INSERT, DELETE'),
-        ('snapshots',                'writer',    'SELECT, INSERT, UPDATE, DELETE'),
         ('subscription_checkpoints', 'relay',     'SELECT, INSERT, UPDATE'),
         ('subscription_checkpoints', 'reactor',   'SELECT, INSERT, UPDATE'),
         ('deadlines',                'reactor',   'SELECT, INSERT, UPDATE, DELETE'),

@@ -57,7 +57,6 @@ async fn roles_may_do_what_is_listed_and_nothing_else() {
             ("events", ["ra", "r", "r", "r", "r"]),
             ("receipts", ["ra", "", "", "", ""]),
             ("claims", ["rad", "", "", "", ""]),
-            ("snapshots", ["rawd", "", "", "", ""]),
             ("subscription_checkpoints", ["", "raw", "raw", "", ""]),
             ("deadlines", ["", "", "rawd", "", ""]),
             ("dead_letters", ["r", "", "raw", "", ""]),

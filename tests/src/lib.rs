@@ -116,8 +116,16 @@ impl System {
     /// # Errors
     /// When it is not ready within half a minute.
     pub async fn serve(&mut self) -> anyhow::Result<()> {
+        self.serve_as("api,relay,projector,reactor").await
+    }
+
+    /// The same with some roles only; `api` must be among them.
+    ///
+    /// # Errors
+    /// As [`System::serve`].
+    pub async fn serve_as(&mut self, roles: &str) -> anyhow::Result<()> {
         let log = std::fs::File::options().create(true).append(true).open(self.folder.join("log"))?;
-        let child = self.command().arg("serve").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        let child = self.command().args(["serve", "--roles", roles]).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
         self.process = Some(child);
         let client = reqwest::Client::new();
         let begun = Instant::now();

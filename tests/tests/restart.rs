@@ -80,3 +80,26 @@ async fn a_killed_process_loses_and_doubles_nothing() -> anyhow::Result<()> {
     system.verify()?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_role_can_be_a_process_of_its_own() -> anyhow::Result<()> {
+    let mut system = System::start().await?;
+    system.kill()?;
+    let mut others = Vec::new();
+    for role in ["relay", "projector", "reactor", "reactor"] {
+        others.push(system.also(role)?);
+    }
+    system.serve_as("api").await?;
+    let flow = Flow::new(&system, system.tenant("")?)?;
+    let id = flow.approved("20.00").await?;
+    flow.act(&flow.parties.platform, id, "release", &json!({})).await?;
+    flow.wait_for(id, |escrow| escrow["status"] == "closed").await?;
+    system.read_models_at_heads(Duration::from_secs(5)).await?;
+    for other in &mut others {
+        anyhow::ensure!(other.try_wait()?.is_none(), "a role has ended: {}", system.log());
+        other.kill()?;
+        other.wait()?;
+    }
+    system.verify()?;
+    Ok(())
+}

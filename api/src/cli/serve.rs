@@ -38,27 +38,36 @@ impl Role {
     pub(super) const ALL: &'static [Self] = &[Self::Api, Self::Relay, Self::Projector, Self::Reactor];
 }
 
-const NEEDS: Needs = Needs {
-    tokens: true,
-    secrets: true,
-    database: &[
-        (Side::Write, DatabaseRole::Writer),
-        (Side::Write, DatabaseRole::Relay),
-        (Side::Write, DatabaseRole::Reactor),
-        (Side::Write, DatabaseRole::Projector),
-        (Side::Read, DatabaseRole::Projector),
-        (Side::Read, DatabaseRole::Reader),
-    ],
-};
+impl Role {
+    /// What a process that plays this role must be given, and nothing else: least privilege.
+    const fn needs(self) -> Needs {
+        match self {
+            Self::Api => {
+                Needs { tokens: true, secrets: true, database: &[(Side::Write, DatabaseRole::Writer), (Side::Read, DatabaseRole::Reader)] }
+            }
+            Self::Relay => Needs { tokens: false, secrets: false, database: &[(Side::Write, DatabaseRole::Relay)] },
+            Self::Projector => {
+                let database = &[(Side::Write, DatabaseRole::Projector), (Side::Read, DatabaseRole::Projector)];
+                Needs { tokens: false, secrets: true, database }
+            }
+            Self::Reactor => {
+                let database = &[(Side::Write, DatabaseRole::Reactor), (Side::Write, DatabaseRole::Writer)];
+                Needs { tokens: false, secrets: false, database }
+            }
+        }
+    }
+}
 
 pub(super) async fn run(global: &Global, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let flags = arguments.listen.iter().map(|address| ("http.listen", address.to_string())).collect();
-    let settings = global.settings(NEEDS, flags)?;
+    let settings = global.settings(Needs::default(), flags)?;
+    let roles: BTreeSet<Role> = arguments.roles.into_iter().collect();
+    roles.iter().try_for_each(|role| settings.check(role.needs()))?;
     let _telemetry = wiring::start_logging(&settings)?;
-    if settings.profile == Profile::Production {
+    // Whoever takes money commands makes sure of the servers first.
+    if settings.profile == Profile::Production && roles.contains(&Role::Api) {
         doctor::refuse_if_unsafe(&settings).await?;
     }
-    let roles: BTreeSet<Role> = arguments.roles.into_iter().collect();
     let mut running = wiring::start(&settings, &roles).await?;
     let ended = running.until_told_to_stop().await;
     running.stop().await;
