@@ -35,10 +35,13 @@ impl Escrow {
     /// The hat in which the actor may ask for this now.
     ///
     /// # Errors
-    /// In this order: the status does not allow it, the actor may not, something in the state is in the way.
+    /// In this order: the actor has no part in it (not found), the status does not allow it, the actor may not, something in
+    /// the state is in the way.
     pub(super) fn permit(&self, action: EscrowAction, actor: &Actor, now: DateTime<Utc>) -> Result<Hat, EscrowError> {
-        self.check_status(action)?;
         let hats = self.hats(actor);
+        // Who has no part in this escrow learns nothing about it, not even its status.
+        only(!hats.is_empty() || self.status == EscrowStatus::Unopened, EscrowError::NotFound)?;
+        self.check_status(action)?;
         let counting = action.hats().iter().copied().filter(|hat| hats.contains(hat) && self.counts(action, *hat, &hats));
         let hat = counting.into_iter().next().ok_or(EscrowError::Denied { action })?;
         self.check_state(action, hat, &hats, actor, now)?;

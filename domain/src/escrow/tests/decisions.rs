@@ -108,7 +108,7 @@ fn a_penalty_goes_whole_to_its_beneficiary_up_to_a_cap() {
 fn the_tenant_decides_where_it_is_no_party() {
     // MNY-33, ESC-65
     let mut case = contested();
-    for actor in [payer(), talent(), system(), stranger()] {
+    for actor in [payer(), talent(), system()] {
         assert_eq!(code(&case.refused(&actor, decide(Decision::Release))), "POLICY_DENIED");
     }
     let forced = |events: &[crate::escrow::EscrowEvent]| matches!(events[0].fact, EscrowFact::DisputeResolved { forced: true, .. });

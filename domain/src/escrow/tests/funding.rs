@@ -245,7 +245,7 @@ fn money_of_another_payer_or_currency_is_given_back() {
 fn only_the_payer_funds_and_only_the_machinery_reports() {
     // ESC-50f
     let mut case = Case::created();
-    for actor in [talent(), tenant(), platform(), stranger()] {
+    for actor in [talent(), tenant(), platform()] {
         let refusal = case.refused(&actor, fund(FundingSource::Wallet));
         assert_eq!(refusal.describe().1, "POLICY_DENIED");
         assert_eq!(refusal.details(), serde_json::json!({ "action": "fund" }));

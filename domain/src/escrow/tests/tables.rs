@@ -216,6 +216,17 @@ fn somebody_with_several_hats_may_what_any_of_them_may() {
     assert!(case.escrow.allowed_actions(&stranger(), case.now).is_empty());
 }
 
+#[test]
+fn who_has_no_part_in_it_learns_nothing() {
+    // IDN-73, IDN-76: not even the status, which a refused transition would tell.
+    for status in [EscrowStatus::Created, EscrowStatus::Funded, EscrowStatus::InProgress, EscrowStatus::Releasable] {
+        let mut case = Case::created().to(status);
+        for command in [EscrowCommand::Lock, EscrowCommand::StartWork, EscrowCommand::WithdrawDispute] {
+            assert_eq!(case.refused(&stranger(), command), crate::escrow::EscrowError::NotFound);
+        }
+    }
+}
+
 /// The two tables and the diagram of docs/domain/escrow.md.
 fn documented() -> [(&'static str, String); 3] {
     let mut lifecycle = String::from("| From | Asked for | Ends |\n| --- | --- | --- |\n");
