@@ -321,6 +321,7 @@ pub(crate) struct Release {
     /// With its currency; none: all that is open.
     amount: Option<AmountText>,
     currency: Option<CurrencyCode>,
+    /// Kept in the log as it stands, for ever: a reason of business that names no person.
     reason: Option<Text>,
 }
 
@@ -332,6 +333,7 @@ pub(crate) struct ReleaseNamed {
     escrow_id: EscrowId,
     amount: Option<AmountText>,
     currency: Option<CurrencyCode>,
+    /// Kept in the log as it stands, for ever: a reason of business that names no person.
     reason: Option<Text>,
 }
 
@@ -380,6 +382,7 @@ async fn release(
 pub(crate) struct ReleasePartially {
     amount: AmountText,
     currency: CurrencyCode,
+    /// Kept in the log as it stands, for ever: a reason of business that names no person.
     reason: Option<Text>,
 }
 
@@ -449,6 +452,7 @@ pub(crate) async fn refund_named_escrow(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct WithReason {
+    /// Kept in the log as it stands, for ever: a reason of business that names no person.
     reason: Text,
 }
 

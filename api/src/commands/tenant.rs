@@ -48,6 +48,7 @@ pub(crate) async fn change_settings(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Redrive {
+    /// Kept in the log as it stands, for ever: a reason of business that names no person.
     reason: Text,
 }
 

@@ -27,6 +27,7 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Reason {
+    /// Kept in the log as it stands, for ever: a reason of business that names no person.
     reason: Text,
 }
 
@@ -81,6 +82,7 @@ pub(crate) struct Transfer {
     to_wallet_id: WalletId,
     amount: AmountText,
     currency: CurrencyCode,
+    /// Kept in the log as it stands, for ever: a reason of business that names no person.
     reason: Text,
 }
 
