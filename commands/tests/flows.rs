@@ -72,6 +72,14 @@ async fn delivered(world: &World, writers: &Writers, parties: &Parties, amount: 
     id
 }
 
+/// Up to released by the platform.
+async fn released(world: &World, writers: &Writers, parties: &Parties, amount: Money) -> Uuid {
+    let id = delivered(world, writers, parties, amount).await;
+    world.send::<Escrow>(writers, id, EscrowCommand::Approve { note: None }, staff(), None).await.unwrap();
+    world.send::<Escrow>(writers, id, EscrowCommand::Release { amount: None, reason: None }, platform(), None).await.unwrap();
+    id
+}
+
 async fn names(world: &World, id: Uuid) -> Vec<String> {
     world.stream_events("escrow", id).await.into_iter().map(|event| event.event_type).collect()
 }
@@ -87,9 +95,7 @@ async fn the_sponsorship_of_1000_pays_950_to_the_organizer_and_50_to_the_platfor
     let writers = world.process().await;
     let parties = Parties::new();
     world.fill(&writers, parties.payer, eur("1000.00")).await;
-    let id = delivered(&world, &writers, &parties, eur("1000.00")).await;
-    world.send::<Escrow>(&writers, id, EscrowCommand::Approve { note: None }, staff(), None).await.unwrap();
-    world.send::<Escrow>(&writers, id, EscrowCommand::Release { amount: None, reason: None }, platform(), None).await.unwrap();
+    let id = released(&world, &writers, &parties, eur("1000.00")).await;
     world.settle(&writers).await;
     let names = names(&world, id).await;
     assert_eq!(names.last().map(String::as_str), Some("escrow.closed"), "{names:?}");
@@ -167,9 +173,7 @@ async fn a_client_that_uses_a_reactions_future_key_changes_nothing() {
     let writers = world.process().await;
     let parties = Parties::new();
     world.fill(&writers, parties.payer, eur("10.00")).await;
-    let id = delivered(&world, &writers, &parties, eur("10.00")).await;
-    world.send::<Escrow>(&writers, id, EscrowCommand::Approve { note: None }, staff(), None).await.unwrap();
-    world.send::<Escrow>(&writers, id, EscrowCommand::Release { amount: None, reason: None }, platform(), None).await.unwrap();
+    let id = released(&world, &writers, &parties, eur("10.00")).await;
     let released =
         world.stream_events("escrow", id).await.into_iter().find(|event| event.event_type == "escrow.released").unwrap().decode().unwrap();
     let payee = owner(OwnerType::Talent, parties.payee);
@@ -227,9 +231,7 @@ async fn every_reaction_runs_twice_and_leaves_one_effect() {
     let (a, b) = (world.process().await, world.process().await);
     let parties = Parties::new();
     world.fill(&a, parties.payer, eur("100.00")).await;
-    let id = delivered(&world, &a, &parties, eur("60.00")).await;
-    world.send::<Escrow>(&a, id, EscrowCommand::Approve { note: None }, staff(), None).await.unwrap();
-    world.send::<Escrow>(&a, id, EscrowCommand::Release { amount: None, reason: None }, platform(), None).await.unwrap();
+    let id = released(&world, &a, &parties, eur("60.00")).await;
     world.settle(&a).await;
     let before = world.events().await;
     let admin = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect_with(world.admin.clone()).await.unwrap();
@@ -337,9 +339,7 @@ async fn a_refused_step_is_put_aside_parks_its_chain_and_can_be_driven_again() {
     let writers = world.process().await;
     let parties = Parties::new();
     world.fill(&writers, parties.payer, eur("10.00")).await;
-    let id = delivered(&world, &writers, &parties, eur("10.00")).await;
-    world.send::<Escrow>(&writers, id, EscrowCommand::Approve { note: None }, staff(), None).await.unwrap();
-    world.send::<Escrow>(&writers, id, EscrowCommand::Release { amount: None, reason: None }, platform(), None).await.unwrap();
+    let id = released(&world, &writers, &parties, eur("10.00")).await;
     let released =
         world.stream_events("escrow", id).await.into_iter().find(|event| event.event_type == "escrow.released").unwrap().decode().unwrap();
     let AnyEvent::Escrow(event) = &released.event else { panic!() };
