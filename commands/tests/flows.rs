@@ -231,7 +231,7 @@ async fn every_reaction_runs_twice_and_leaves_one_effect() {
     let (a, b) = (world.process().await, world.process().await);
     let parties = Parties::new();
     world.fill(&a, parties.payer, eur("100.00")).await;
-    let id = released(&world, &a, &parties, eur("60.00")).await;
+    released(&world, &a, &parties, eur("60.00")).await;
     world.settle(&a).await;
     let before = world.events().await;
     let admin = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect_with(world.admin.clone()).await.unwrap();
