@@ -52,6 +52,13 @@ pub async fn run(pool: Pool, nats: Nats, settings: SubscriptionSettings, shutdow
 }
 
 async fn lead(mut leadership: Leadership, pool: &Pool, nats: &Nats, settings: &SubscriptionSettings, shutdown: &CancellationToken) {
+    // A server that is there is connected within moments; one that is not is waited for with every publish.
+    for _ in 0..20 {
+        if nats.is_connected() || shutdown.is_cancelled() {
+            break;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
     if let Err(error) = nats.ensure_stream().await {
         tracing::warn!(%error, "the stream is not known to be as it should; publishing makes it when it is missing");
     }
