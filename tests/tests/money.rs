@@ -141,7 +141,7 @@ async fn keys_over_http() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bank_receipts_are_idempotent_by_reference_and_name_escrows_that_exist() -> anyhow::Result<()> {
-    // File 18 rows 1, 2, 28; MNY-10, MNY-12.
+    // Postings rows 1, 2, 28; MNY-10, MNY-12.
     let system = System::start().await?;
     let flow = Flow::new(&system, system.tenant("")?)?;
     let escrow = flow.create("10.00").await?;

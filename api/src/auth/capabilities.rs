@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn only_the_platform_moves_money_by_itself() {
-        // ESC-50b, ESC-50d, file 18 row 28, LED-18.
+        // ESC-50b, ESC-50d, postings row 28, LED-18.
         for role in Role::ALL.iter().filter(|role| !role.is_platform()) {
             for capability in [C::EscrowRefund, C::BankReceiptsRecord, C::LedgerTransfer, C::DeadLettersRedrive] {
                 assert!(!granted(*role).contains(&capability), "{role:?} has {}", capability.as_str());

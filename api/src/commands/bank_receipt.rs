@@ -1,4 +1,4 @@
-//! Money that arrived on the client account (file 18, rows 1, 2, 28): recorded by platform staff only.
+//! Money that arrived on the client account (postings rows 1, 2, 28 of docs/domain/ledger.md): recorded by platform staff only.
 
 use actix_web::web;
 use chrono::{DateTime, Utc};

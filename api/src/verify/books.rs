@@ -30,7 +30,7 @@ const WALLET_HOLDS: &str = "the holds of a wallet are their accounts";
 const IN_TRANSIT: &str = "money in transit lands within a minute";
 const CLIENT_MONEY: &str = "client money covers what is owed (A110 at least the liabilities)";
 
-/// Codes on the right side of the client-money equation (file 18 as corrected by file 19), of those that exist yet.
+/// Codes on the right side of the client-money equation (docs/domain/ledger.md, MNY-56), of those that exist yet.
 const OWED: &[AccountCode] = &[
     AccountCode::L200,
     AccountCode::L202,
@@ -262,7 +262,7 @@ impl Books {
         }
     }
 
-    /// Available, held and pending of every owner, from the books alone (file 19, words).
+    /// Available, held and pending of every owner, from the books alone (docs/domain/escrow.md, "Words").
     fn wallet_sums(&self) -> HashMap<(OwnerType, Uuid, Currency), [i128; 3]> {
         let mut sums = HashMap::<_, [i128; 3]>::new();
         for ((account, currency), booked) in &self.accounts {

@@ -1,4 +1,4 @@
-//! Bank receipt: money that arrived on the client account, by bank reference (file 18 rows 1, 2, 28; MNY-10, MNY-12).
+//! Bank receipt: money that arrived on the client account, by bank reference (postings rows 1, 2, 28 of docs/domain/ledger.md; MNY-10, MNY-12).
 //! Its stream id follows from the bank reference, so that recording it twice records it once.
 
 mod aggregate;

@@ -109,7 +109,7 @@ pub struct TaxPolicy {
     pub fee_tax_bp: u32,
     /// False: the tenant charges no tax of its own, so t1 is zero.
     pub tenant_registered: bool,
-    /// Withheld from the payee, of the full amount (file 18, row 4b).
+    /// Withheld from the payee, of the full amount (postings row 4b).
     pub withholding_bp: u32,
 }
 

@@ -41,7 +41,7 @@ pub enum WalletPlace {
     Pending,
 }
 
-/// The wallet that the account is part of, and which part; none for accounts that are nobody's wallet (file 19, words).
+/// The wallet that the account is part of, and which part; none for accounts that are nobody's wallet (docs/domain/escrow.md, "Words").
 #[must_use]
 pub fn wallet_account(tenant_id: TenantId, account: &Account, currency: Currency) -> Option<(Uuid, WalletPlace)> {
     let (owner_type, place) = match account.code {

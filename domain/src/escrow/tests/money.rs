@@ -77,7 +77,7 @@ fn an_unregistered_tenant_charges_no_tax_but_bears_the_platforms() {
 
 #[test]
 fn withholding_is_one_more_leg_from_the_payees() {
-    // MNY-04, file 18 row 4b
+    // MNY-04, postings row 4b
     let tax = TaxPolicy { withholding_bp: 50, ..NO_TAX };
     let parts = Entitlements::of(eur("10000"), split_policy(9_000, 800, 200), tax).unwrap();
     assert_eq!(parts.as_array(), [895_000, 80_000, 20_000, 0, 5_000]);
