@@ -165,11 +165,17 @@ async fn one_relay_is_active_and_the_standby_takes_over() {
         let (settings, log) = (settings(), database.log().await);
         let nats = connected(&settings).await;
         let a = TenantId(Uuid::new_v4());
+        let holders = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
         let leader = Running::start(&database, &nats).await;
+        // Whoever comes first leads: it has to be this one.
+        let since = std::time::Instant::now();
+        while database.count(holders).await == 0 {
+            assert!(since.elapsed() < Duration::from_secs(10), "nobody leads");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let standby = Running::start(&database, &nats).await;
         append(&log, a, 1, 5).await;
         checkpoint_reaches(&database, 5).await;
-        let holders = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
         assert_eq!(database.count(holders).await, 1);
         // The leader's session dies: it notices, and somebody goes on.
         let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
