@@ -1,20 +1,20 @@
 //! Every event of Holdfast as one type: what the ledger, reactions, deadlines and read models take.
+//!
+//! A new aggregate is one line in the list below.
 
 use cqrs_es::Aggregate;
 
-use crate::bank_receipt::{BankReceipt, BankReceiptEvent};
-use crate::escrow::{Escrow, EscrowEvent};
-use crate::kernel::{DeadlineChange, Sealed};
-use crate::tenant::{Tenant, TenantEvent};
-use crate::wallet::{Wallet, WalletEvent};
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum AnyEvent {
-    Tenant(TenantEvent),
-    Escrow(Box<EscrowEvent>),
-    Wallet(WalletEvent),
-    BankReceipt(BankReceiptEvent),
-}
+use crate::asset::Asset;
+use crate::bank_receipt::BankReceipt;
+use crate::booking::Booking;
+use crate::contract::{Clause, Contract, Template};
+use crate::credits::Credits;
+use crate::dispute::Dispute;
+use crate::escrow::Escrow;
+use crate::job::Job;
+use crate::kernel::{DeadlineChange, Sealed, StoredEvent, TenantAggregate};
+use crate::tenant::Tenant;
+use crate::wallet::Wallet;
 
 /// The stored text is not an event of this program: it was written by a newer version, or changed.
 #[derive(Debug, thiserror::Error)]
@@ -29,8 +29,65 @@ pub enum DecodeError {
     },
 }
 
-/// Names of all aggregates, as stored.
-pub const AGGREGATE_TYPES: &[&str] = &[Tenant::TYPE, Escrow::TYPE, Wallet::TYPE, BankReceipt::TYPE];
+macro_rules! aggregates {
+    ($($aggregate:ident),+ $(,)?) => {
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum AnyEvent {
+            $($aggregate(Box<<$aggregate as Aggregate>::Event>)),+
+        }
+
+        /// Names of all aggregates, as stored.
+        pub const AGGREGATE_TYPES: &[&str] = &[$($aggregate::TYPE),+];
+
+        impl AnyEvent {
+            /// # Errors
+            /// When the type is unknown or the payload does not have the shape of its type.
+            pub fn decode(stored_type: &str, payload: &str) -> Result<Self, DecodeError> {
+                let aggregate_type = aggregate_type(stored_type)?;
+                let unreadable = |source| DecodeError::Unreadable { aggregate_type, source };
+                match aggregate_type {
+                    $($aggregate::TYPE => serde_json::from_str(payload).map(|event| Self::$aggregate(Box::new(event))).map_err(unreadable),)+
+                    other => Err(DecodeError::UnknownAggregate(other.to_owned())),
+                }
+            }
+
+            /// The stored name of its aggregate.
+            #[must_use]
+            pub fn aggregate_type(&self) -> &'static str {
+                match self {
+                    $(Self::$aggregate(_) => $aggregate::TYPE,)+
+                }
+            }
+
+            fn stored(&self) -> &dyn StoredEvent {
+                match self {
+                    $(Self::$aggregate(event) => event.as_ref(),)+
+                }
+            }
+        }
+
+        $(
+            impl From<<$aggregate as Aggregate>::Event> for AnyEvent {
+                fn from(event: <$aggregate as Aggregate>::Event) -> Self {
+                    Self::$aggregate(Box::new(event))
+                }
+            }
+
+            impl EventOf for $aggregate {
+                fn event_of(any: &AnyEvent) -> Option<&Self::Event> {
+                    if let AnyEvent::$aggregate(event) = any { Some(event) } else { None }
+                }
+            }
+        )+
+    };
+}
+
+aggregates!(Tenant, Escrow, Wallet, BankReceipt, Job, Booking, Template, Clause, Contract, Dispute, Credits, Asset);
+
+/// Finds an aggregate's own events among all.
+pub trait EventOf: TenantAggregate {
+    fn event_of(any: &AnyEvent) -> Option<&Self::Event>;
+}
 
 /// The static name equal to `stored`.
 ///
@@ -41,74 +98,27 @@ pub fn aggregate_type(stored: &str) -> Result<&'static str, DecodeError> {
 }
 
 impl AnyEvent {
-    /// # Errors
-    /// When the type is unknown or the payload does not have the shape of its type.
-    pub fn decode(stored_type: &str, payload: &str) -> Result<Self, DecodeError> {
-        let aggregate_type = aggregate_type(stored_type)?;
-        let unreadable = |source| DecodeError::Unreadable { aggregate_type, source };
-        match aggregate_type {
-            Tenant::TYPE => serde_json::from_str(payload).map(Self::Tenant).map_err(unreadable),
-            Escrow::TYPE => serde_json::from_str(payload).map(Self::Escrow).map_err(unreadable),
-            Wallet::TYPE => serde_json::from_str(payload).map(Self::Wallet).map_err(unreadable),
-            BankReceipt::TYPE => serde_json::from_str(payload).map(Self::BankReceipt).map_err(unreadable),
-            other => Err(DecodeError::UnknownAggregate(other.to_owned())),
-        }
+    /// The aggregate's event, when it is one of that aggregate: `event.of::<Escrow>()`.
+    #[must_use]
+    pub fn of<A: EventOf>(&self) -> Option<&A::Event> {
+        A::event_of(self)
     }
 
     /// The stored name, `<aggregate>.<what happened>`.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Tenant(event) => event.name(),
-            Self::Escrow(event) => event.fact.name(),
-            Self::Wallet(event) => event.fact.name(),
-            Self::BankReceipt(event) => event.name(),
-        }
+        self.stored().name()
     }
 
     /// Rows of the deadlines table after this event.
     #[must_use]
     pub fn deadline_changes(&self) -> Vec<DeadlineChange> {
-        match self {
-            Self::Escrow(event) => event.deadline_changes(),
-            Self::Wallet(event) => event.deadline_changes(),
-            Self::Tenant(_) | Self::BankReceipt(_) => Vec::new(),
-        }
+        self.stored().deadline_changes()
     }
 
     /// Every sealed value in it, for the reader that opens them.
     #[must_use]
     pub fn personal(&self) -> Vec<&Sealed> {
-        match self {
-            Self::Escrow(event) => event.personal(),
-            Self::BankReceipt(BankReceiptEvent::Recorded { remitter, .. }) => {
-                remitter.iter().map(crate::kernel::Personal::sealed).collect()
-            }
-            Self::Tenant(_) | Self::Wallet(_) | Self::BankReceipt(BankReceiptEvent::Assigned { .. }) => Vec::new(),
-        }
-    }
-}
-
-impl From<TenantEvent> for AnyEvent {
-    fn from(event: TenantEvent) -> Self {
-        Self::Tenant(event)
-    }
-}
-
-impl From<EscrowEvent> for AnyEvent {
-    fn from(event: EscrowEvent) -> Self {
-        Self::Escrow(Box::new(event))
-    }
-}
-
-impl From<WalletEvent> for AnyEvent {
-    fn from(event: WalletEvent) -> Self {
-        Self::Wallet(event)
-    }
-}
-
-impl From<BankReceiptEvent> for AnyEvent {
-    fn from(event: BankReceiptEvent) -> Self {
-        Self::BankReceipt(event)
+        self.stored().personal()
     }
 }

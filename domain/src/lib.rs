@@ -2,9 +2,15 @@
 //!
 //! One folder per bounded context; each has the same name in every other crate. Start at [`escrow`].
 
+pub mod asset;
 pub mod bank_receipt;
+pub mod booking;
+pub mod contract;
+pub mod credits;
+pub mod dispute;
 pub mod escrow;
 pub mod event;
+pub mod job;
 pub mod kernel;
 pub mod ledger;
 pub mod tenant;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::kernel::{BankReceiptId, EscrowId, Money, PartyId, Personal, TenantId, derived_uuid};
+use crate::kernel::{BankReceiptId, EscrowId, Money, PartyId, Personal, Sealed, StoredEvent, TenantId, derived_uuid};
 
 /// The stream of a bank reference.
 #[must_use]
@@ -31,22 +31,20 @@ pub enum BankReceiptEvent {
     },
 }
 
-impl BankReceiptEvent {
-    #[must_use]
-    pub fn name(&self) -> &'static str {
+impl StoredEvent for BankReceiptEvent {
+    fn name(&self) -> &'static str {
         match self {
             Self::Recorded { .. } => "bank_receipt.recorded",
             Self::Assigned { .. } => "bank_receipt.assigned",
         }
     }
-}
 
-impl cqrs_es::DomainEvent for BankReceiptEvent {
-    fn event_type(&self) -> String {
-        self.name().to_owned()
-    }
-
-    fn event_version(&self) -> String {
-        "1".to_owned()
+    fn personal(&self) -> Vec<&Sealed> {
+        match self {
+            Self::Recorded { remitter, .. } => remitter.iter().map(Personal::sealed).collect(),
+            Self::Assigned { .. } => Vec::new(),
+        }
     }
 }
+
+crate::domain_event!(BankReceiptEvent);

@@ -269,6 +269,7 @@ impl cqrs_es::Aggregate for Escrow {
                 }
                 self.thaw(returned);
             }
+            EscrowFact::DecisionDeclined { .. } | EscrowFact::ContractSigned => {}
             EscrowFact::LegLanded { landing } => self.in_transit.retain(|leg| leg.landing != landing),
             EscrowFact::Closed { .. } => {}
         }

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::escrow::{EscrowAction, Reference};
-use crate::kernel::{AssetId, EscrowId, EventId, HoldId, Money, PartyId, Personal, WalletId};
+use crate::contract::MilestoneShare;
+use crate::kernel::{AssetId, DisputeId, EscrowId, EventId, HoldId, Money, PartyId, Personal, WalletId};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum EscrowCommand {
@@ -50,6 +51,15 @@ pub enum EscrowCommand {
     MeetDeadline { key: String, at: DateTime<Utc> },
     /// MNY-01: a wallet has taken the money of one leg.
     RecordLanding { event_id: EventId, leg: u16 },
+    /// CTR-44, ESC-39: the contract is signed; where no delivery is required that makes the escrow releasable. Total.
+    RecordContractSigned,
+    /// MNY-06: the contract was voided, or the booking cancelled: cancel, refund or dispute, as the state allows. Total.
+    EndAgreement { reason: String },
+    /// DSP-17: the dispute was taken to the platform. Total.
+    EscalateDispute { dispute_id: DisputeId },
+    /// DSP-41: carry out what was decided about the dispute, in the name of who decided. Total: what the state or the rules
+    /// do not allow is answered by `escrow.decision_declined`.
+    Enforce { dispute_id: DisputeId, decision: Decision, rationale: Option<Personal<String>> },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +73,8 @@ pub struct CreateEscrow {
     /// The tenant's user may narrow these; nothing here can switch escrow off or force a release (ESC-76).
     pub delivery_required: Option<bool>,
     pub partial_release_allowed: Option<bool>,
+    /// MNY-03: a milestone's part of its contract's one division; else the amount is divided by the settings in force.
+    pub share: Option<MilestoneShare>,
 }
 
 /// Where the payer's money comes from. The provider session (ESC-13) joins with the payments context.
@@ -169,6 +181,10 @@ impl EscrowCommand {
             Self::WithdrawDispute => EscrowAction::WithdrawDispute,
             Self::MeetDeadline { .. } => EscrowAction::MeetDeadline,
             Self::RecordLanding { .. } => EscrowAction::RecordLanding,
+            Self::RecordContractSigned => EscrowAction::RecordContractSigned,
+            Self::EndAgreement { .. } => EscrowAction::EndAgreement,
+            Self::EscalateDispute { .. } => EscrowAction::EscalateDispute,
+            Self::Enforce { .. } => EscrowAction::Enforce,
         }
     }
 }

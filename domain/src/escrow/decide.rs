@@ -72,6 +72,10 @@ impl Draft<'_> {
             EscrowCommand::WithdrawDispute => self.dismiss(true, None)?,
             EscrowCommand::MeetDeadline { key, at } => self.meet_deadline(&key, at)?,
             EscrowCommand::RecordLanding { event_id, leg } => self.record_landing(event_id, leg),
+            EscrowCommand::RecordContractSigned
+            | EscrowCommand::EndAgreement { .. }
+            | EscrowCommand::EscalateDispute { .. }
+            | EscrowCommand::Enforce { .. } => {}
         }
         Ok(())
     }
@@ -89,6 +93,7 @@ fn created(create: CreateEscrow, context: &Context) -> Result<EscrowEvent, Escro
     let CreateEscrow { escrow_id, reference, payer_id, payee_id, amount, .. } = create;
     let tenant_id = context.tenant_id;
     Ok(EscrowEvent {
+        reference,
         from: EscrowStatus::Unopened,
         to: EscrowStatus::Created,
         deadlines: Deadlines { progress: Some(funding_due), dispute: None },

@@ -7,13 +7,16 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::escrow::{Artifact, DisputeKind, EscrowStatus, FundingFailure, FundingSource, Reference, RefundReason, Terms};
+use crate::dispute::CaseFacts;
 use crate::escrow::{Hat, Outcome};
-use crate::kernel::{DeadlineChange, DisputeId, EventId, HoldId, Money, PartyId, Personal, WalletId};
+use crate::kernel::{DeadlineChange, DisputeId, EventId, HoldId, Money, PartyId, Personal, Sealed, StoredEvent, WalletId};
 use crate::tenant::PenaltyBeneficiary;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EscrowEvent {
+    /// What the escrow is for, so that reactions need to look nothing up.
+    pub reference: Reference,
     pub from: EscrowStatus,
     pub to: EscrowStatus,
     pub deadlines: Deadlines,
@@ -173,10 +176,14 @@ pub enum EscrowFact {
         raised_by: PartyId,
         raised_as: Hat,
         reason: Option<Personal<String>>,
+        /// All that the case must know about the escrow.
+        case: Box<CaseFacts>,
     },
+    /// `contested`: what is contested now.
     DisputeWidened {
         dispute_id: DisputeId,
         amount: Money,
+        contested: Money,
     },
     /// MNY-17: the evidence deadline passed; the decision deadline runs.
     EvidenceClosed {
@@ -210,6 +217,14 @@ pub enum EscrowFact {
         withdrawn: bool,
         rationale: Option<Personal<String>>,
     },
+    /// DSP-41: what was decided could not be carried out; `contested` is what is contested now.
+    DecisionDeclined {
+        dispute_id: DisputeId,
+        code: String,
+        contested: Money,
+    },
+    /// CTR-44.
+    ContractSigned,
     /// MNY-01: the taker has booked the leg of that event.
     LegLanded {
         landing: Landing,
@@ -303,24 +318,7 @@ impl Deadlines {
     }
 }
 
-impl EscrowEvent {
-    /// Rows of the deadlines table after this event.
-    #[must_use]
-    pub fn deadline_changes(&self) -> Vec<DeadlineChange> {
-        let row = |key: &str, deadline: Option<Deadline>| DeadlineChange { key: key.to_owned(), at: deadline.map(|deadline| deadline.at) };
-        vec![row("progress", self.deadlines.progress), row("dispute", self.deadlines.dispute)]
-    }
-}
-
-impl cqrs_es::DomainEvent for EscrowEvent {
-    fn event_type(&self) -> String {
-        self.fact.name().to_owned()
-    }
-
-    fn event_version(&self) -> String {
-        "1".to_owned()
-    }
-}
+crate::domain_event!(EscrowEvent);
 
 impl EscrowFact {
     /// The stored name, as documented in ESC-86.
@@ -353,16 +351,25 @@ impl EscrowFact {
             Self::DisputeResolved { .. } => "escrow.dispute_resolved",
             Self::RedoOrdered { .. } => "escrow.redo_ordered",
             Self::DisputeDismissed { .. } => "escrow.dispute_dismissed",
+            Self::DecisionDeclined { .. } => "escrow.decision_declined",
+            Self::ContractSigned => "escrow.contract_signed",
             Self::LegLanded { .. } => "escrow.leg_landed",
             Self::Closed { .. } => "escrow.closed",
         }
     }
 }
 
-impl EscrowEvent {
-    /// Every sealed value in it.
-    #[must_use]
-    pub fn personal(&self) -> Vec<&crate::kernel::Sealed> {
+impl StoredEvent for EscrowEvent {
+    fn name(&self) -> &'static str {
+        self.fact.name()
+    }
+
+    fn deadline_changes(&self) -> Vec<DeadlineChange> {
+        let row = |key: &str, deadline: Option<Deadline>| DeadlineChange { key: key.to_owned(), at: deadline.map(|deadline| deadline.at) };
+        vec![row("progress", self.deadlines.progress), row("dispute", self.deadlines.dispute)]
+    }
+
+    fn personal(&self) -> Vec<&Sealed> {
         let values: [Option<&Personal<String>>; 2] = match &self.fact {
             EscrowFact::DeliverySubmitted { note, gps, .. } => [note.as_ref(), gps.as_ref()],
             EscrowFact::DeliveryApproved { note, .. } => [note.as_ref(), None],
@@ -390,6 +397,8 @@ impl EscrowEvent {
             | EscrowFact::DisputeWidened { .. }
             | EscrowFact::EvidenceClosed { .. }
             | EscrowFact::DisputeEscalated { .. }
+            | EscrowFact::DecisionDeclined { .. }
+            | EscrowFact::ContractSigned
             | EscrowFact::LegLanded { .. }
             | EscrowFact::Closed { .. } => [None, None],
         };

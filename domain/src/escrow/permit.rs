@@ -122,7 +122,11 @@ impl Escrow {
             | A::Release
             | A::Refund
             | A::MeetDeadline
-            | A::RecordLanding => Ok(()),
+            | A::RecordLanding
+            | A::RecordContractSigned
+            | A::EndAgreement
+            | A::EscalateDispute
+            | A::Enforce => Ok(()),
         }
     }
 

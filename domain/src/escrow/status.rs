@@ -1,32 +1,8 @@
 //! The state machine as data (ESC-30..48): every legal move, and who may ask for it (ESC-50).
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-/// An enum whose variants have one stable `snake_case` name each, the same in JSON, in answers and in documents.
-macro_rules! named {
-    ($(#[$enum_doc:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$enum_doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$doc])* $variant,)+ }
-
-        impl $name {
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The stable name, as in JSON.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
+use crate::named;
 
 named! {
     #[derive(Default)]
@@ -93,6 +69,10 @@ named! {
         WithdrawDispute = "withdraw_dispute",
         MeetDeadline = "meet_deadline",
         RecordLanding = "record_landing",
+        RecordContractSigned = "record_contract_signed",
+        EndAgreement = "end_agreement",
+        EscalateDispute = "escalate_dispute",
+        Enforce = "enforce_decision",
     }
 }
 
@@ -274,6 +254,10 @@ pub const MATRIX: &[(EscrowAction, &[Hat])] = &[
     (WithdrawDispute, &[Talent, Payer, Tenant]),
     (MeetDeadline,    &[System]),
     (RecordLanding,   &[System]),
+    (RecordContractSigned, &[System]),
+    (EndAgreement,    &[System]),
+    (EscalateDispute, &[System]),
+    (Enforce,         &[Platform, Tenant, Talent, Payer, System]),
 ];
 
 impl EscrowAction {
@@ -281,7 +265,10 @@ impl EscrowAction {
     /// doing nothing or by giving the money back (protocols: total commands).
     #[must_use]
     pub const fn is_total(self) -> bool {
-        matches!(self, AcceptFunding | FailFunding | MeetDeadline | RecordLanding)
+        matches!(
+            self,
+            AcceptFunding | FailFunding | MeetDeadline | RecordLanding | RecordContractSigned | EndAgreement | EscalateDispute | Enforce
+        )
     }
 
     /// The row of [`MATRIX`].

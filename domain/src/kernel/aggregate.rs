@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::event::AnyEvent;
-use crate::kernel::{Context, DomainError};
+use crate::kernel::{Context, DeadlineChange, DomainError, Sealed};
 
 /// An aggregate whose streams live in tenant logs.
 pub trait TenantAggregate:
@@ -31,6 +31,38 @@ pub trait TenantAggregate:
 
     /// The refusal for a claim that another stream holds.
     fn claim_taken(claim: &Claim, holder: Uuid) -> Self::Error;
+}
+
+/// What every event of every aggregate can tell about itself.
+pub trait StoredEvent {
+    /// The stored name, `<aggregate>.<what happened>`; never changes.
+    fn name(&self) -> &'static str;
+
+    /// Rows of the deadlines table after this event.
+    fn deadline_changes(&self) -> Vec<DeadlineChange> {
+        Vec::new()
+    }
+
+    /// Every sealed value in it.
+    fn personal(&self) -> Vec<&Sealed> {
+        Vec::new()
+    }
+}
+
+/// cqrs-es' view of a stored event. Every shape is version 1: a new shape is a new event.
+#[macro_export]
+macro_rules! domain_event {
+    ($event:ty) => {
+        impl cqrs_es::DomainEvent for $event {
+            fn event_type(&self) -> String {
+                $crate::kernel::StoredEvent::name(self).to_owned()
+            }
+
+            fn event_version(&self) -> String {
+                "1".to_owned()
+            }
+        }
+    };
 }
 
 /// A value that only one stream of the tenant may hold at a time (CNF-53).

@@ -51,6 +51,16 @@ typed_ids! {
     BookingId,
     SponsorshipOrderId,
     AssetId,
+    JobId,
+    SubmissionId,
+    TemplateId,
+    ClauseId,
+    SignerId,
+    /// The credits of one owner.
+    CreditsId,
+    /// Credits that were issued or sold together and expire together.
+    LotId,
+    ReservationId,
     DisputeId,
     /// Money set aside inside a wallet for one purpose.
     HoldId,

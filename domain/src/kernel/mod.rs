@@ -6,12 +6,13 @@ mod deadline;
 mod error;
 mod ids;
 mod money;
+mod named;
 mod personal;
 mod recorded;
 mod split;
 mod transitions;
 
-pub use aggregate::{Claim, ClaimChange, TenantAggregate};
+pub use aggregate::{Claim, ClaimChange, StoredEvent, TenantAggregate};
 pub use context::{Actor, ActorKind, Context, Role, Roles};
 pub use deadline::DeadlineChange;
 pub use error::{DomainError, ErrorKind};

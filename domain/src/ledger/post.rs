@@ -20,7 +20,15 @@ pub fn post(origin: &Origin, event: &AnyEvent) -> Result<Option<JournalEntry>, U
         AnyEvent::BankReceipt(event) => bank_receipt(origin, event),
         AnyEvent::Escrow(event) => escrow(origin, event),
         AnyEvent::Wallet(event) => wallet(origin, event),
-        AnyEvent::Tenant(_) => None,
+        AnyEvent::Tenant(_)
+        | AnyEvent::Job(_)
+        | AnyEvent::Booking(_)
+        | AnyEvent::Template(_)
+        | AnyEvent::Clause(_)
+        | AnyEvent::Contract(_)
+        | AnyEvent::Dispute(_)
+        | AnyEvent::Credits(_)
+        | AnyEvent::Asset(_) => None,
     };
     moved.map_or(Ok(None), |(kind, lines)| JournalEntry::try_new(kind, lines))
 }
@@ -95,6 +103,8 @@ fn escrow(origin: &Origin, event: &EscrowEvent) -> Movement {
         | EscrowFact::EvidenceClosed { .. }
         | EscrowFact::DisputeEscalated { .. }
         | EscrowFact::DisputeResolved { .. }
+        | EscrowFact::DecisionDeclined { .. }
+        | EscrowFact::ContractSigned
         | EscrowFact::LegLanded { .. }
         | EscrowFact::Closed { .. } => None,
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::StoredEvent;
 use crate::tenant::TenantSettings;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,9 +15,8 @@ pub enum TenantEvent {
     ReactionRedriven { dead_letter_id: uuid::Uuid, reason: String },
 }
 
-impl TenantEvent {
-    #[must_use]
-    pub fn name(&self) -> &'static str {
+impl StoredEvent for TenantEvent {
+    fn name(&self) -> &'static str {
         match self {
             Self::Created { .. } => "tenant.created",
             Self::SettingsChanged { .. } => "tenant.settings_changed",
@@ -27,12 +27,4 @@ impl TenantEvent {
     }
 }
 
-impl cqrs_es::DomainEvent for TenantEvent {
-    fn event_type(&self) -> String {
-        self.name().to_owned()
-    }
-
-    fn event_version(&self) -> String {
-        "1".to_owned()
-    }
-}
+crate::domain_event!(TenantEvent);

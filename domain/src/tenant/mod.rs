@@ -11,7 +11,10 @@ pub use aggregate::{Tenant, TenantStatus};
 pub use command::TenantCommand;
 pub use error::TenantError;
 pub use event::TenantEvent;
-pub use settings::{ApprovalMode, EscrowSettings, Hours, PenaltyBeneficiary, PenaltyRule, SplitPolicy, TaxPolicy, TenantSettings};
+pub use settings::{
+    ApprovalMode, BookingSettings, ContractSettings, EscrowSettings, Hours, PenaltyBeneficiary, PenaltyRule, SplitPolicy, TaxPolicy,
+    TenantSettings, TransferSettings,
+};
 
 #[cfg(test)]
 mod tests;

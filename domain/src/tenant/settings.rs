@@ -6,6 +6,8 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
+use crate::contract::ESignProvider;
+
 /// All settings of a tenant. Unknown keys are refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -15,6 +17,42 @@ pub struct TenantSettings {
     pub clearance_hours: Hours,
     /// Refunds of a funded escrow up to this many minor units of its currency are granted at once (MNY-14).
     pub automatic_refund_limit_minor: u64,
+    pub booking: BookingSettings,
+    pub contract: ContractSettings,
+    pub transfer: TransferSettings,
+}
+
+/// Holds, answers and completion of bookings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct BookingSettings {
+    /// A hold that names no end of its own expires after this long (JOB-03).
+    pub hold_hours: Hours,
+    /// A completion code counts until this long after the booked time (JOB-33).
+    pub otp_hours: Hours,
+    /// JOB-61: from completion to eligibility for the payout.
+    pub payout_delay_hours: Hours,
+}
+
+impl Default for BookingSettings {
+    fn default() -> Self {
+        Self { hold_hours: Hours::whole(72), otp_hours: Hours::whole(336), payout_delay_hours: Hours::whole(48) }
+    }
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ContractSettings {
+    /// CTR-40: legal acceptance depends on the jurisdiction.
+    pub signing_provider: ESignProvider,
+}
+
+/// Internal transfers (LED-18, LED-57).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct TransferSettings {
+    /// Above this many minor units of its currency a second person must approve; none: no limit.
+    pub approval_above_minor: Option<u64>,
 }
 
 /// The escrow part (EW8). Amounts are basis points, times are hours; the defaults are those of ESC-70 and MNY-17.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::escrow::{FundingFailure, Landing};
-use crate::kernel::{BankReceiptId, Currency, DeadlineChange, EscrowId, HoldId, Money, PartyId, TenantId, WalletId, derived_uuid};
+use crate::kernel::{BankReceiptId, Currency, DeadlineChange, EscrowId, HoldId, Money, PartyId, StoredEvent, TenantId, WalletId, derived_uuid};
 
 /// Whose money it is; decides the accounts it stands on (file of accounts: docs/domain/ledger.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -171,10 +171,13 @@ pub enum HoldPurpose {
     EscrowFunding { escrow_id: EscrowId, attempt: u32 },
 }
 
-impl WalletEvent {
+impl StoredEvent for WalletEvent {
+    fn name(&self) -> &'static str {
+        self.fact.name()
+    }
+
     /// Pending money clears by deadline.
-    #[must_use]
-    pub fn deadline_changes(&self) -> Vec<DeadlineChange> {
+    fn deadline_changes(&self) -> Vec<DeadlineChange> {
         match &self.fact {
             WalletFact::Credited { to: Place::Pending { item, clears_at }, .. } => {
                 vec![DeadlineChange { key: format!("clear:{item}"), at: Some(*clears_at) }]
@@ -214,12 +217,4 @@ impl WalletFact {
     }
 }
 
-impl cqrs_es::DomainEvent for WalletEvent {
-    fn event_type(&self) -> String {
-        self.fact.name().to_owned()
-    }
-
-    fn event_version(&self) -> String {
-        "1".to_owned()
-    }
-}
+crate::domain_event!(WalletEvent);

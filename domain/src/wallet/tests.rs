@@ -12,7 +12,7 @@ use super::*;
 use crate::escrow::{FundingFailure, Landing};
 use crate::kernel::{
     Actor, ActorKind, BankReceiptId, Claim, Context, DomainError, ErrorKind, EscrowId, EventId, HoldId, Money, PartyId, Role,
-    TenantAggregate, TenantId, find_transition,
+    StoredEvent, TenantAggregate, TenantId, find_transition,
 };
 use crate::tenant::TenantSettings;
 use crate::wallet::WalletFact::{

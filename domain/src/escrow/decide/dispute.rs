@@ -2,7 +2,8 @@
 
 use chrono::TimeDelta;
 
-use crate::escrow::permit::only;
+use crate::dispute::CaseFacts;
+use crate::escrow::permit::{MOST_REDOS, only};
 use crate::escrow::{
     Deadline, DeadlineAction, Deadlines, Decision, DecisionKind, DisputeKind, EscrowAction, EscrowError, EscrowFact, EscrowStatus, Hat,
     LegParty, MoneySource, Outcome, ReleaseMode,
@@ -54,7 +55,8 @@ impl Draft<'_> {
         let evidence = self.next_dispute_step(DeadlineAction::CloseEvidence, self.terms.rules.evidence_hours);
         let (to, deadlines) = self.after_contest(contested, evidence);
         let raised_by = self.context.actor.id;
-        let fact = EscrowFact::Disputed { dispute_id, case_no, contested, kind, raised_by, raised_as: hat, reason };
+        let case = Box::new(self.case_facts(evidence));
+        let fact = EscrowFact::Disputed { dispute_id, case_no, contested, kind, raised_by, raised_as: hat, reason, case };
         self.emit(EscrowAction::Dispute, to, deadlines, fact);
     }
 
@@ -69,7 +71,23 @@ impl Draft<'_> {
     pub(super) fn widen_by(&mut self, amount: Money) {
         let Some(dispute_id) = self.state.dispute_id() else { return };
         let (to, deadlines) = self.after_contest(amount, self.state.deadlines);
-        self.emit(EscrowAction::WidenDispute, to, deadlines, EscrowFact::DisputeWidened { dispute_id, amount });
+        let contested = self.money(self.contested().minor() + amount.minor());
+        self.emit(EscrowAction::WidenDispute, to, deadlines, EscrowFact::DisputeWidened { dispute_id, amount, contested });
+    }
+
+    /// All that the case must know to decide as this escrow would.
+    fn case_facts(&self, evidence: Deadlines) -> CaseFacts {
+        CaseFacts {
+            escrow_id: self.terms.escrow_id,
+            reference: self.terms.reference,
+            payer_id: self.terms.payer_id,
+            payee_id: self.terms.payee_id,
+            tenant_is_party: self.state.tenant_is_party(),
+            penalty: self.terms.rules.penalty,
+            redos_left: MOST_REDOS.saturating_sub(self.state.work.redos),
+            evidence_due_at: evidence.dispute.map_or(self.context.now, |deadline| deadline.at),
+            after_settlement: false,
+        }
     }
 
     /// With something left open its status and clock go on; else all is disputed and the clock pauses (MNY-27).

@@ -32,7 +32,7 @@ impl<'a> Draft<'a> {
     pub(super) fn emit(&mut self, action: EscrowAction, to: EscrowStatus, deadlines: Deadlines, fact: EscrowFact) {
         let from = self.state.status;
         debug_assert!(from.leads_to(action, to), "no row for {from} {action} {to}");
-        let event = EscrowEvent { from, to, deadlines, at: self.context.now, fact };
+        let event = EscrowEvent { reference: self.terms.reference, from, to, deadlines, at: self.context.now, fact };
         self.state.apply(event.clone());
         self.events.push(event);
     }

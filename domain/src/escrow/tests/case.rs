@@ -99,7 +99,7 @@ impl Case {
             sponsorship_order_id: None,
         };
         let (escrow_id, payer_id, payee_id) = (ESCROW, PAYER, PAYEE);
-        CreateEscrow { escrow_id, reference, payer_id, payee_id, amount, delivery_required: None, partial_release_allowed: None }
+        CreateEscrow { escrow_id, reference, payer_id, payee_id, amount, delivery_required: None, partial_release_allowed: None, share: None }
     }
 
     pub(super) fn created_with(settings: TenantSettings, amount: Money) -> Self {

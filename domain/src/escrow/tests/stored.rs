@@ -6,7 +6,7 @@ use cqrs_es::Aggregate;
 
 use super::case::*;
 use crate::escrow::{Decision, Escrow, EscrowCommand, EscrowError, EscrowEvent, EscrowStatus, FundingSource};
-use crate::kernel::{DomainError, TenantAggregate};
+use crate::kernel::{DomainError, StoredEvent, TenantAggregate};
 
 /// One history through most of what the state keeps.
 fn history() -> Case {

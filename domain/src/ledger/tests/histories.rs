@@ -186,7 +186,7 @@ impl World {
         self.wallets.insert(id, wallet);
         for event in &events {
             assert_eq!(event.owner.wallet_id(TENANT), id);
-            let event_id = self.stored(Wallet::TYPE, id.0, &AnyEvent::Wallet(event.clone()));
+            let event_id = self.stored(Wallet::TYPE, id.0, &event.clone().into());
             self.note(id, event, event_id);
         }
         self.wallet_and_books_agree(id);
@@ -270,7 +270,7 @@ impl World {
                     escrow_id: held.then_some(escrow_id),
                     remitter: None,
                 };
-                let event_id = self.stored("bank_receipt", receipt, &AnyEvent::BankReceipt(event));
+                let event_id = self.stored("bank_receipt", receipt, &event.into());
                 let hold = held.then(|| (HoldId(self.next_id()), HoldPurpose::EscrowFunding { escrow_id, attempt: 0 }));
                 let purpose = CreditPurpose::BankReceipt { receipt_id: receipt.into(), escrow_id: held.then_some(escrow_id) };
                 self.credit(owner, minor, Landing { event_id, leg: 0 }, purpose, None, hold);

@@ -4,13 +4,14 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::bank_receipt::BankReceiptEvent;
+use crate::dispute::CaseFacts;
 use crate::escrow::{
     Deadlines, DecisionKind, DisputeKind, EscrowEvent, EscrowFact, EscrowStatus, FundingFailure, FundingPart, FundingSource, Hat, Landing,
     Leg, LegParty, MoneySource, Outcome, Reference, ReleaseMode,
 };
 use crate::event::AnyEvent;
 use crate::kernel::{ContractId, DisputeId, EscrowId, EventId, HoldId, Money, Origin, PartyId, TenantId, WalletId};
-use crate::tenant::{PenaltyBeneficiary, TenantEvent};
+use crate::tenant::{PenaltyBeneficiary, PenaltyRule, TenantEvent};
 use crate::wallet::{CreditPurpose, DebitPurpose, HoldPurpose, OwnerType, Place, WalletEvent, WalletFact, WalletOwner};
 
 pub(super) const TENANT: TenantId = TenantId(Uuid::from_u128(1));
@@ -40,27 +41,25 @@ pub(super) fn owner(owner_type: OwnerType) -> WalletOwner {
 }
 
 pub(super) fn origin(event: &AnyEvent) -> Origin {
-    let aggregate_type = match event {
-        AnyEvent::Tenant(_) => "tenant",
-        AnyEvent::Escrow(_) => "escrow",
-        AnyEvent::Wallet(_) => "wallet",
-        AnyEvent::BankReceipt(_) => "bank_receipt",
-    };
-    Origin { tenant_id: TENANT, aggregate_type, aggregate_id: STREAM, sequence: 9 }
+    Origin { tenant_id: TENANT, aggregate_type: event.aggregate_type(), aggregate_id: STREAM, sequence: 9 }
+}
+
+pub(super) fn reference() -> Reference {
+    Reference { contract_id: ContractId(STREAM), milestone_id: None, booking_id: None, sponsorship_order_id: None }
 }
 
 pub(super) fn escrow(fact: EscrowFact) -> AnyEvent {
     let status = EscrowStatus::Releasable;
-    AnyEvent::Escrow(Box::new(EscrowEvent { from: status, to: status, deadlines: Deadlines::default(), at: at(), fact }))
+    EscrowEvent { reference: reference(), from: status, to: status, deadlines: Deadlines::default(), at: at(), fact }.into()
 }
 
 pub(super) fn wallet(owner_type: OwnerType, fact: WalletFact) -> AnyEvent {
-    AnyEvent::Wallet(WalletEvent { owner: owner(owner_type), at: at(), fact })
+    WalletEvent { owner: owner(owner_type), at: at(), fact }.into()
 }
 
 pub(super) fn receipt(amount: &str, payer_id: Option<PartyId>) -> AnyEvent {
     let bank_reference = "REF-1".to_owned();
-    AnyEvent::BankReceipt(BankReceiptEvent::Recorded {
+    AnyEvent::from(BankReceiptEvent::Recorded {
         bank_reference,
         amount: eur(amount),
         received_at: at(),
@@ -71,7 +70,7 @@ pub(super) fn receipt(amount: &str, payer_id: Option<PartyId>) -> AnyEvent {
 }
 
 pub(super) fn assigned(amount: &str) -> AnyEvent {
-    AnyEvent::BankReceipt(BankReceiptEvent::Assigned { amount: eur(amount), payer_id: PAYER, escrow_id: None })
+    AnyEvent::from(BankReceiptEvent::Assigned { amount: eur(amount), payer_id: PAYER, escrow_id: None })
 }
 
 /// A leg for a wallet when `party` has one.
@@ -125,11 +124,22 @@ pub(super) fn disputed(amount: &str) -> AnyEvent {
         raised_by: PAYER,
         raised_as: Hat::Payer,
         reason: None,
+        case: Box::new(CaseFacts {
+            escrow_id: EscrowId(STREAM),
+            reference: reference(),
+            payer_id: PAYER,
+            payee_id: PAYEE,
+            tenant_is_party: false,
+            penalty: PenaltyRule::default(),
+            redos_left: 2,
+            evidence_due_at: at(),
+            after_settlement: false,
+        }),
     })
 }
 
 pub(super) fn widened(amount: &str) -> AnyEvent {
-    escrow(EscrowFact::DisputeWidened { dispute_id: DISPUTE, amount: eur(amount) })
+    escrow(EscrowFact::DisputeWidened { dispute_id: DISPUTE, amount: eur(amount), contested: eur(amount) })
 }
 
 pub(super) fn redo(returned: &str) -> AnyEvent {
@@ -224,6 +234,6 @@ pub(super) fn without_money() -> Vec<AnyEvent> {
     let wallets = [WalletFact::Opened, WalletFact::Closed, declined, frozen("0"), unfrozen("0")];
     let mut events: Vec<_> = facts.into_iter().map(escrow).collect();
     events.extend(wallets.map(|fact| wallet(OwnerType::User, fact)));
-    events.push(AnyEvent::Tenant(TenantEvent::Activated));
+    events.push(TenantEvent::Activated.into());
     events
 }

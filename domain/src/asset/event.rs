@@ -1,0 +1,17 @@
+//! What happened to a asset. Stored for ever.
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernel::StoredEvent;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum AssetEvent {}
+
+impl StoredEvent for AssetEvent {
+    fn name(&self) -> &'static str {
+        match *self {}
+    }
+}
+
+crate::domain_event!(AssetEvent);

@@ -1,0 +1,1 @@
+//! The rules of `docs/domain/asset.md`, one sentence each.

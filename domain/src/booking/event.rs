@@ -1,0 +1,189 @@
+//! What happened to a booking. Stored for ever.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::booking::{BookingStatus, Slot};
+use crate::escrow::Entitlements;
+use crate::kernel::{
+    BookingId, ContractId, DeadlineChange, DisputeId, EscrowId, JobId, Money, PartyId, Personal, Sealed, StoredEvent, TemplateId, TenantId,
+    derived_uuid,
+};
+use crate::tenant::{SplitPolicy, TaxPolicy};
+
+/// Every event says where the booking stands afterwards and whose it is, so that reactions need to look nothing up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BookingEvent {
+    pub parties: BookingParties,
+    pub from: BookingStatus,
+    pub to: BookingStatus,
+    pub at: DateTime<Utc>,
+    pub fact: BookingFact,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BookingParties {
+    pub booking_id: BookingId,
+    pub job_id: JobId,
+    pub talent_id: PartyId,
+    /// None while it is a hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payer_id: Option<PartyId>,
+}
+
+impl BookingParties {
+    /// The contract that acceptance makes: its id follows from the booking.
+    #[must_use]
+    pub fn contract_id(&self, tenant_id: TenantId) -> ContractId {
+        ContractId(derived_uuid(tenant_id, self.booking_id.0, "contract", 0))
+    }
+
+    /// The escrow that acceptance makes.
+    #[must_use]
+    pub fn escrow_id(&self, tenant_id: TenantId) -> EscrowId {
+        EscrowId(derived_uuid(tenant_id, self.booking_id.0, "escrow", 0))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum BookingFact {
+    HoldPlaced { slot: Slot, expires_at: DateTime<Utc> },
+    HoldReleased { slot: Slot },
+    HoldExpired { slot: Slot },
+    /// Followed by `Created` in the same append; `slot` is the hold's.
+    HoldConverted { slot: Slot },
+    /// `answer_due_at`: unanswered by then it is cancelled.
+    Created { slot: Slot, location: Option<Personal<String>>, terms: Value, pricing: Pricing, answer_due_at: DateTime<Utc> },
+    Accepted { slot: Slot, pricing: Pricing, agreement: Agreement },
+    Confirmed { slot: Slot, otp: Otp },
+    Started { otp: Otp },
+    OtpIssued { otp: Otp },
+    /// JOB-61: `eligible_for_release_at` = completion + 48 h.
+    Completed { eligible_for_release_at: DateTime<Utc> },
+    Cancelled { reason: String, slot: Slot },
+    Updated { location: Option<Personal<String>> },
+    Rescheduled { before: Slot, slot: Slot, location: Option<Personal<String>> },
+    RedoOrdered { dispute_id: DisputeId, otp: Otp },
+    DisputeRecorded { dispute_id: DisputeId, status: DisputeMark },
+    CallSheetSaved { call_sheet: CallSheet },
+    CallSheetPublished { version: u32 },
+}
+
+/// JOB-04 `dispute_status`, DSP-27.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisputeMark {
+    #[default]
+    None,
+    Open,
+    ResolvedRefunded,
+    ResolvedRejected,
+}
+
+/// JOB-68: fixed at creation; later settings never alter it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pricing {
+    pub total: Money,
+    pub split: SplitPolicy,
+    pub tax: TaxPolicy,
+    pub entitlements: Entitlements,
+}
+
+/// The text that both sides agree to, as it was shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Agreement {
+    pub title: String,
+    /// None: the standard text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_id: Option<TemplateId>,
+    pub template_version: u32,
+    /// Markdown, sealed under the contract's own id.
+    pub body: Personal<String>,
+    /// SHA-256 of the body's bytes, hex.
+    pub hash: String,
+}
+
+/// The `number`-th completion code of the booking. The code itself is made from it under a key of the server (JOB-33).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Otp {
+    pub number: u32,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// JOB-05.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallSheet {
+    pub version: u32,
+    pub content: Value,
+}
+
+impl StoredEvent for BookingEvent {
+    fn name(&self) -> &'static str {
+        match &self.fact {
+            BookingFact::HoldPlaced { .. } => "hold.placed",
+            BookingFact::HoldReleased { .. } => "hold.released",
+            BookingFact::HoldExpired { .. } => "hold.expired",
+            BookingFact::HoldConverted { .. } => "hold.converted",
+            BookingFact::Created { .. } => "booking.created",
+            BookingFact::Accepted { .. } => "booking.accepted",
+            BookingFact::Confirmed { .. } => "booking.confirmed",
+            BookingFact::Started { .. } => "booking.started",
+            BookingFact::OtpIssued { .. } => "booking.otp_issued",
+            BookingFact::Completed { .. } => "booking.completed",
+            BookingFact::Cancelled { .. } => "booking.cancelled",
+            BookingFact::Updated { .. } => "booking.updated",
+            BookingFact::Rescheduled { .. } => "booking.rescheduled",
+            BookingFact::RedoOrdered { .. } => "booking.redo_ordered",
+            BookingFact::DisputeRecorded { .. } => "booking.dispute_recorded",
+            BookingFact::CallSheetSaved { .. } => "callsheet.saved",
+            BookingFact::CallSheetPublished { .. } => "callsheet.published",
+        }
+    }
+
+    /// `hold` ends with the hold, `answer` with the talent's.
+    fn deadline_changes(&self) -> Vec<DeadlineChange> {
+        let row = |key: &str, at| vec![DeadlineChange { key: key.to_owned(), at }];
+        match (&self.fact, self.from) {
+            (BookingFact::HoldPlaced { expires_at, .. }, _) => row("hold", Some(*expires_at)),
+            (BookingFact::HoldReleased { .. } | BookingFact::HoldExpired { .. } | BookingFact::HoldConverted { .. }, _) => row("hold", None),
+            (BookingFact::Created { answer_due_at, .. }, _) => row("answer", Some(*answer_due_at)),
+            (BookingFact::Accepted { .. } | BookingFact::Confirmed { .. } | BookingFact::Cancelled { .. }, BookingStatus::Pending) => {
+                row("answer", None)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn personal(&self) -> Vec<&Sealed> {
+        let value = match &self.fact {
+            BookingFact::Created { location, .. } | BookingFact::Updated { location } | BookingFact::Rescheduled { location, .. } => {
+                location.as_ref()
+            }
+            BookingFact::Accepted { agreement, .. } => Some(&agreement.body),
+            BookingFact::HoldPlaced { .. }
+            | BookingFact::HoldReleased { .. }
+            | BookingFact::HoldExpired { .. }
+            | BookingFact::HoldConverted { .. }
+            | BookingFact::Confirmed { .. }
+            | BookingFact::Started { .. }
+            | BookingFact::OtpIssued { .. }
+            | BookingFact::Completed { .. }
+            | BookingFact::Cancelled { .. }
+            | BookingFact::RedoOrdered { .. }
+            | BookingFact::DisputeRecorded { .. }
+            | BookingFact::CallSheetSaved { .. }
+            | BookingFact::CallSheetPublished { .. } => None,
+        };
+        value.map(Personal::sealed).into_iter().collect()
+    }
+}
+
+crate::domain_event!(BookingEvent);

@@ -1,0 +1,1 @@
+//! The rules of `docs/domain/booking.md`, one sentence each.

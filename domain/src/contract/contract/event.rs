@@ -1,0 +1,133 @@
+//! What happened to a contract. Stored for ever.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Artifact, ContractStatus, ContractTerms, ContractVersion, ESignProvider, Milestone, Signature, Signer};
+use crate::kernel::{BookingId, ContractId, EscrowId, MilestoneId, PartyId, Personal, Sealed, SignerId, StoredEvent};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContractEvent {
+    pub contract_id: ContractId,
+    pub from: ContractStatus,
+    pub to: ContractStatus,
+    pub at: DateTime<Utc>,
+    pub fact: ContractFact,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum ContractFact {
+    Created {
+        terms: ContractTerms,
+        version: ContractVersion,
+        milestones: Vec<Milestone>,
+    },
+    Edited {
+        version: ContractVersion,
+        milestones: Option<Vec<Milestone>>,
+    },
+    SignerAdded {
+        signer: Signer,
+    },
+    /// The version is frozen from here on (CTR-43).
+    Sent {
+        version: u32,
+        hash: String,
+        provider: ESignProvider,
+        message: Option<Personal<String>>,
+    },
+    EnvelopeCreated {
+        provider: ESignProvider,
+        envelope_id: String,
+    },
+    SignatureRecorded {
+        signer_id: SignerId,
+        party_id: Option<PartyId>,
+        signature: Signature,
+    },
+    /// The last signature (CTR-34); `escrows` wait for it (CTR-44).
+    Signed {
+        version: u32,
+        hash: String,
+        booking_id: Option<BookingId>,
+        escrows: Vec<EscrowId>,
+    },
+    /// MNY-06: what its escrows stand on is gone.
+    Voided {
+        reason: String,
+        booking_id: Option<BookingId>,
+        escrows: Vec<EscrowId>,
+    },
+    ArtifactStored {
+        artifact: Artifact,
+    },
+    MilestoneReached {
+        milestone_id: MilestoneId,
+        evidence: Option<Personal<String>>,
+    },
+    /// `signed`: it already is, so the escrow need not wait.
+    EscrowLinked {
+        escrow_id: EscrowId,
+        milestone_id: Option<MilestoneId>,
+        signed: bool,
+    },
+    EscrowMoved {
+        escrow_id: EscrowId,
+        mark: EscrowMark,
+    },
+}
+
+/// As far as a contract needs to know (MNY-06).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EscrowMark {
+    Created,
+    /// Past `created`: amount and milestones stand.
+    Underway,
+    Ended,
+}
+
+impl StoredEvent for ContractEvent {
+    fn name(&self) -> &'static str {
+        match &self.fact {
+            ContractFact::Created { .. } => "contract.created",
+            ContractFact::Edited { .. } => "contract.edited",
+            ContractFact::SignerAdded { .. } => "contract.signer_added",
+            ContractFact::Sent { .. } => "contract.sent",
+            ContractFact::EnvelopeCreated { .. } => "contract.envelope_created",
+            ContractFact::SignatureRecorded { .. } => "contract.signature_recorded",
+            ContractFact::Signed { .. } => "contract.signed",
+            ContractFact::Voided { .. } => "contract.voided",
+            ContractFact::ArtifactStored { .. } => "contract.artifact_stored",
+            ContractFact::MilestoneReached { .. } => "contract.milestone_reached",
+            ContractFact::EscrowLinked { .. } => "contract.escrow_linked",
+            ContractFact::EscrowMoved { .. } => "contract.escrow_moved",
+        }
+    }
+
+    fn personal(&self) -> Vec<&Sealed> {
+        match &self.fact {
+            ContractFact::Created { version, .. } | ContractFact::Edited { version, .. } => {
+                vec![version.body.sealed(), version.variables.sealed()]
+            }
+            ContractFact::SignerAdded { signer } => [&signer.name, &signer.email].into_iter().flatten().map(Personal::sealed).collect(),
+            ContractFact::Sent { message: value, .. } | ContractFact::MilestoneReached { evidence: value, .. } => {
+                value.iter().map(Personal::sealed).collect()
+            }
+            ContractFact::SignatureRecorded { signature, .. } => {
+                let traces = [&signature.ip, &signature.user_agent].into_iter().flatten();
+                std::iter::once(&signature.typed_name).chain(traces).map(Personal::sealed).collect()
+            }
+            ContractFact::EnvelopeCreated { .. }
+            | ContractFact::Signed { .. }
+            | ContractFact::Voided { .. }
+            | ContractFact::ArtifactStored { .. }
+            | ContractFact::EscrowLinked { .. }
+            | ContractFact::EscrowMoved { .. } => Vec::new(),
+        }
+    }
+}
+
+crate::domain_event!(ContractEvent);

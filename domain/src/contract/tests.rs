@@ -1,0 +1,1 @@
+//! The rules of `docs/domain/contract.md`, one sentence each.

@@ -1,0 +1,1 @@
+//! The rules of `docs/domain/credits.md`, one sentence each.

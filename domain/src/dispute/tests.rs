@@ -1,0 +1,1 @@
+//! The rules of `docs/domain/dispute.md`, one sentence each.

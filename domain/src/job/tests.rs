@@ -1,0 +1,1 @@
+//! The rules of `docs/domain/job.md`, one sentence each.
