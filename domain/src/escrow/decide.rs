@@ -38,6 +38,7 @@ impl Escrow {
     fn as_meant(&self, command: EscrowCommand) -> EscrowCommand {
         let is_all = |amount: Money| amount.is_positive() && self.amounts().is_some_and(|amounts| amounts.open == amount);
         if let EscrowCommand::ReleasePartial { amount, reason } = &command
+            && self.status.allows(EscrowAction::ReleasePartial)
             && is_all(*amount)
         {
             return EscrowCommand::Release { amount: Some(*amount), reason: reason.clone() };

@@ -10,10 +10,12 @@ use crate::kernel::{Actor, PartyId};
 pub(super) const MOST_REDOS: u32 = 2;
 
 impl Escrow {
-    /// What this actor could ask for now with some values. Uses the table, the matrix and the guards of `decide`.
+    /// What this actor could ask for now with some values. Uses the table, the matrix and the guards of `decide`. What was
+    /// decided about a dispute is enforced by itself, so nobody is offered that.
     #[must_use]
     pub fn allowed_actions(&self, actor: &Actor, now: DateTime<Utc>) -> Vec<EscrowAction> {
-        EscrowAction::ALL.iter().copied().filter(|action| self.permit(*action, actor, now).is_ok()).collect()
+        let asked_for = EscrowAction::ALL.iter().copied().filter(|action| *action != EscrowAction::Enforce);
+        asked_for.filter(|action| self.permit(*action, actor, now).is_ok()).collect()
     }
 
     /// The hats that the actor wears here, in rank order.

@@ -72,7 +72,7 @@ named! {
         RecordContractSigned = "record_contract_signed",
         EndAgreement = "end_agreement",
         EscalateDispute = "escalate_dispute",
-        Enforce = "enforce_decision",
+        Enforce = "enforce",
     }
 }
 

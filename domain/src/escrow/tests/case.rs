@@ -12,8 +12,8 @@ use crate::escrow::{
     FundingSource, Landing, Leg, LegParty, Reference,
 };
 use crate::kernel::{
-    Actor, ActorKind, AssetId, Context, ContractId, EscrowId, HoldId, MilestoneId, Money, PartyId, Personal, Role, Sealed, TenantId,
-    WalletId,
+    Actor, ActorKind, AssetId, Context, ContractId, DisputeId, EscrowId, HoldId, MilestoneId, Money, PartyId, Personal, Role, Sealed,
+    TenantId, WalletId,
 };
 use crate::tenant::{EscrowSettings, SplitPolicy, TaxPolicy, TenantSettings};
 use crate::wallet::{OwnerType, wallet_id};
@@ -99,7 +99,16 @@ impl Case {
             sponsorship_order_id: None,
         };
         let (escrow_id, payer_id, payee_id) = (ESCROW, PAYER, PAYEE);
-        CreateEscrow { escrow_id, reference, payer_id, payee_id, amount, delivery_required: None, partial_release_allowed: None, share: None }
+        CreateEscrow {
+            escrow_id,
+            reference,
+            payer_id,
+            payee_id,
+            amount,
+            delivery_required: None,
+            partial_release_allowed: None,
+            share: None,
+        }
     }
 
     pub(super) fn created_with(settings: TenantSettings, amount: Money) -> Self {
@@ -211,6 +220,11 @@ impl Case {
         let awaited: Vec<Landing> = self.escrow.landings_awaited().collect();
         let land = |landing: Landing| EscrowCommand::RecordLanding { event_id: landing.event_id, leg: landing.leg };
         awaited.into_iter().flat_map(|landing| self.ok(&system(), land(landing))).collect()
+    }
+
+    /// The open case's id, or some other.
+    pub(super) fn dispute_id(&self) -> DisputeId {
+        self.escrow.dispute_id().unwrap_or(DisputeId(ESCROW.0))
     }
 
     #[track_caller]

@@ -86,7 +86,9 @@ impl Model {
             | EscrowFact::Cancelled { .. }
             | EscrowFact::EvidenceClosed { .. }
             | EscrowFact::DisputeEscalated { .. }
-            | EscrowFact::DisputeResolved { .. } => {}
+            | EscrowFact::DisputeResolved { .. }
+            | EscrowFact::DecisionDeclined { .. }
+            | EscrowFact::ContractSigned => {}
         }
         assert!(self.open >= 0 && self.contested >= 0, "no balance below zero: {self:?}");
         let spread = self.released + self.refunded + self.penalty + self.open + self.contested;

@@ -139,6 +139,10 @@ pub(super) fn sample(action: EscrowAction, case: &mut Case) -> EscrowCommand {
             let event_id = awaited.map_or(EventId(uuid::Uuid::nil()), |landing| landing.event_id);
             EscrowCommand::RecordLanding { event_id, leg: awaited.map_or(0, |landing| landing.leg) }
         }
+        A::RecordContractSigned => EscrowCommand::RecordContractSigned,
+        A::EndAgreement => EscrowCommand::EndAgreement { reason: text() },
+        A::EscalateDispute => EscrowCommand::EscalateDispute { dispute_id: case.dispute_id() },
+        A::Enforce => EscrowCommand::Enforce { dispute_id: case.dispute_id(), decision: Decision::Release, rationale: None },
     }
 }
 
@@ -170,7 +174,7 @@ fn every_status_action_and_hat() {
         let status = case.escrow.status();
         for (action, hat) in EscrowAction::ALL.iter().flat_map(|action| Hat::ALL.iter().map(move |hat| (*action, *hat))) {
             let (mut case, actor) = (case.clone(), one_hat(hat));
-            let is_offered = case.escrow.allowed_actions(&actor, case.now).contains(&action);
+            let is_offered = case.escrow.allowed_actions(&actor, case.now).contains(&action) || action == EscrowAction::Enforce;
             let command = sample(action, &mut case);
             let triple = format!("{status} {action} {hat}");
             match case.act(&actor, command).map_err(|refusal| refusal.describe().1) {
