@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use holdfast_commands::{Accepted, Clock, IdempotencyKey, KeyOwner, Request, WriterSettings, Writers};
-use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::{Actor, ActorKind, CorrelationId, PartyId, RequestId, Role, Roles, TenantAggregate as _, TenantId};
 use holdfast_domain::tenant::{Tenant, TenantCommand, TenantEvent, TenantSettings};
 use holdfast_eventlog::{EventLog, StreamId};
@@ -189,11 +188,11 @@ impl Desk {
         let mut tenant = Tenant::default();
         let (mut name, mut slug) = (String::new(), String::new());
         for stored in self.log.read_stream(stream, 0, i64::from(i32::MAX)).await.context("cannot read the write database")? {
-            if let AnyEvent::Tenant(event) = stored.decode().context("a tenant's event is unreadable")?.event {
-                if let TenantEvent::Created { name: of, slug: short, .. } = &event {
+            if let Some(event) = stored.decode().context("a tenant's event is unreadable")?.event.of::<Tenant>() {
+                if let TenantEvent::Created { name: of, slug: short, .. } = event {
                     (name, slug) = (of.clone(), short.clone());
                 }
-                cqrs_es::Aggregate::apply(&mut tenant, event);
+                cqrs_es::Aggregate::apply(&mut tenant, event.clone());
             }
         }
         if !tenant.exists() {

@@ -2,7 +2,6 @@
 
 use actix_web::web;
 use chrono::{DateTime, Utc};
-use cqrs_es::Aggregate as _;
 use holdfast_domain::bank_receipt::{BankReceipt, BankReceiptCommand, bank_receipt_id};
 use holdfast_domain::escrow::Escrow;
 use holdfast_domain::kernel::{BankReceiptId, EscrowId, PartyId};
@@ -96,6 +95,6 @@ pub(crate) async fn assign_bank_receipt(
 /// Money held for an escrow that is not there would wait for ever.
 async fn must_exist(shared: &Shared, side: &Side, caller: &Caller, escrow_id: Option<EscrowId>) -> Result<(), ApiError> {
     let Some(escrow_id) = escrow_id else { return Ok(()) };
-    let created = first_event(shared, side, caller.tenant_id, Escrow::TYPE, escrow_id.uuid()).await?;
+    let created = first_event::<Escrow>(shared, side, caller.tenant_id, escrow_id.uuid()).await?;
     created.map(drop).ok_or_else(|| ApiError::not_found("ESCROW_NOT_FOUND", "escrow"))
 }

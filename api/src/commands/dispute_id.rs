@@ -3,7 +3,6 @@
 use cqrs_es::Aggregate as _;
 use holdfast_commands::Accepted;
 use holdfast_domain::escrow::{Escrow, EscrowFact};
-use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::{DisputeId, TenantId};
 use holdfast_eventlog::{StoredEvent, StreamId};
 
@@ -23,6 +22,7 @@ pub(crate) async fn raised_dispute(shared: &Shared, side: &Side, tenant_id: Tena
 }
 
 fn dispute_of(stored: &StoredEvent) -> Option<DisputeId> {
-    let AnyEvent::Escrow(event) = stored.decode().ok()?.event else { return None };
-    if let EscrowFact::Disputed { dispute_id, .. } = event.fact { Some(dispute_id) } else { None }
+    let recorded = stored.decode().ok()?;
+    let fact = &recorded.event.of::<Escrow>()?.fact;
+    if let EscrowFact::Disputed { dispute_id, .. } = fact { Some(*dispute_id) } else { None }
 }

@@ -99,6 +99,7 @@ pub(crate) async fn create_escrow(caller: Caller, body: CommandBody<NewEscrow>, 
         amount,
         delivery_required: new.rules.delivery_required,
         partial_release_allowed: new.rules.partial_release_allowed,
+        share: None,
     });
     execute::<Escrow>(&shared, &side, caller, id.uuid(), command, body.fingerprint).await.map(Answered::created)
 }

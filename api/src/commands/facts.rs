@@ -1,6 +1,7 @@
 //! Facts of other streams that a command must name, read from the log: never from a read model (protocols 2.7).
 
-use holdfast_domain::event::AnyEvent;
+use cqrs_es::Aggregate;
+use holdfast_domain::event::EventOf;
 use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::{EventLog, StreamId};
 use uuid::Uuid;
@@ -9,21 +10,48 @@ use crate::commands::Side;
 use crate::error::ApiError;
 use crate::state::Shared;
 
+/// Events per round trip.
+const PAGE: i64 = 500;
+
 /// The first event of a stream: what it was opened with never changes, so no later event can make this stale.
 /// None when the tenant has no such stream.
-pub(super) async fn first_event(
+pub(crate) async fn first_event<A: EventOf>(
     shared: &Shared,
     side: &Side,
     tenant_id: TenantId,
-    aggregate_type: &'static str,
     aggregate_id: Uuid,
-) -> Result<Option<AnyEvent>, ApiError> {
-    let stream = StreamId { tenant_id, aggregate_type, aggregate_id };
-    shared.tasks.run(read(side.log.clone(), stream)).await
+) -> Result<Option<A::Event>, ApiError> {
+    let stream = StreamId { tenant_id, aggregate_type: A::TYPE, aggregate_id };
+    let read = read::<A>(side.log.clone(), stream, 0, 1);
+    shared.tasks.run(async move { Ok(read.await?.into_iter().next()) }).await
 }
 
-async fn read(log: EventLog, stream: StreamId) -> Result<Option<AnyEvent>, ApiError> {
-    let stored = log.read_stream(stream, 0, 1).await.map_err(|error| ApiError::internal(&error))?;
-    let decoded = stored.first().map(holdfast_eventlog::StoredEvent::decode).transpose().map_err(|error| ApiError::internal(&error))?;
-    Ok(decoded.map(|recorded| recorded.event))
+/// The stream's state now. It may have moved on when the command is decided: only for what does not change back (a
+/// confirmed file, a published version) or what the aggregate checks again. None when the tenant has no such stream.
+pub(crate) async fn load<A: EventOf>(shared: &Shared, side: &Side, tenant_id: TenantId, aggregate_id: Uuid) -> Result<Option<A>, ApiError> {
+    let stream = StreamId { tenant_id, aggregate_type: A::TYPE, aggregate_id };
+    let log = side.log.clone();
+    let folded = async move {
+        let mut state = A::default();
+        let mut sequence = 0;
+        loop {
+            let events = read::<A>(log.clone(), stream, sequence, PAGE).await?;
+            let read = i64::try_from(events.len()).unwrap_or(PAGE);
+            events.into_iter().for_each(|event| state.apply(event));
+            sequence += read;
+            if read < PAGE {
+                return Ok(state.exists().then_some(state));
+            }
+        }
+    };
+    shared.tasks.run(folded).await
+}
+
+async fn read<A: EventOf>(log: EventLog, stream: StreamId, after: i64, limit: i64) -> Result<Vec<<A as Aggregate>::Event>, ApiError> {
+    let stored = log.read_stream(stream, after, limit).await.map_err(|error| ApiError::internal(&error))?;
+    let decode = |stored: &holdfast_eventlog::StoredEvent| {
+        let recorded = stored.decode().map_err(|error| ApiError::internal(&error))?;
+        Ok(recorded.event.of::<A>().cloned())
+    };
+    stored.iter().filter_map(|stored| decode(stored).transpose()).collect()
 }

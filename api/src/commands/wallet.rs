@@ -1,8 +1,6 @@
 //! Commands on wallets, and transfers between them (LED-18, LED-30).
 
 use actix_web::web;
-use cqrs_es::Aggregate as _;
-use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::{TenantId, WalletId};
 use holdfast_domain::wallet::{Wallet, WalletCommand, WalletOwner};
 use serde::Deserialize;
@@ -98,10 +96,6 @@ pub(crate) async fn transfer(caller: Caller, body: CommandBody<Transfer>, shared
 
 /// Owner and currency of a wallet.
 async fn owner_of(shared: &Shared, side: &Side, tenant_id: TenantId, wallet_id: WalletId) -> Result<WalletOwner, ApiError> {
-    match first_event(shared, side, tenant_id, Wallet::TYPE, wallet_id.uuid()).await? {
-        Some(AnyEvent::Wallet(opened)) => Ok(opened.owner),
-        Some(AnyEvent::Tenant(_) | AnyEvent::Escrow(_) | AnyEvent::BankReceipt(_)) | None => {
-            Err(ApiError::not_found("WALLET_NOT_FOUND", "wallet"))
-        }
-    }
+    let opened = first_event::<Wallet>(shared, side, tenant_id, wallet_id.uuid()).await?;
+    opened.map(|event| event.owner).ok_or_else(|| ApiError::not_found("WALLET_NOT_FOUND", "wallet"))
 }

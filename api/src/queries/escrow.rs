@@ -186,7 +186,14 @@ fn needed_for(action: EscrowAction) -> Option<Capability> {
         A::Cancel => Some(Capability::EscrowCancel),
         A::Dispute | A::WidenDispute | A::Concede | A::WithdrawDispute => Some(Capability::DisputesRaise),
         A::ResolveRelease | A::ResolveRefund | A::ResolveSplit | A::Redo | A::Dismiss => Some(Capability::DisputesDecide),
-        A::AcceptFunding | A::FailFunding | A::MeetDeadline | A::RecordLanding => None,
+        A::AcceptFunding
+        | A::FailFunding
+        | A::MeetDeadline
+        | A::RecordLanding
+        | A::RecordContractSigned
+        | A::EndAgreement
+        | A::EscalateDispute
+        | A::Enforce => None,
     }
 }
 

@@ -37,6 +37,15 @@ pub enum ForeignId {
     BankReceipt,
     Tenant,
     DeadLetter,
+    Job,
+    Booking,
+    Template,
+    Contract,
+    Dispute,
+    Statement,
+    Asset,
+    /// Something that only exists inside the first id of the path; an unknown one.
+    Unknown,
 }
 
 const NONE: &str = "";
@@ -46,18 +55,35 @@ const ESCROW: Foreign = Foreign::Path(ForeignId::Escrow);
 const WALLET: Foreign = Foreign::Path(ForeignId::Wallet);
 const AMOUNT: &str = r#"{"amount":"1","currency":"EUR"}"#;
 
-const fn post(path: &'static str, denied: Role, allowed: Role, body: &'static str, foreign: Foreign) -> AccessCase {
+pub(crate) const fn post(path: &'static str, denied: Role, allowed: Role, body: &'static str, foreign: Foreign) -> AccessCase {
     AccessCase { method: "POST", path, denied, allowed, body, foreign }
 }
 
-const fn get(path: &'static str, denied: Role, allowed: Role, foreign: Foreign) -> AccessCase {
+pub(crate) const fn get(path: &'static str, denied: Role, allowed: Role, foreign: Foreign) -> AccessCase {
     AccessCase { method: "GET", path, denied, allowed, body: NONE, foreign }
+}
+
+/// A command with another method.
+pub(crate) const fn with(
+    method: &'static str,
+    path: &'static str,
+    denied: Role,
+    allowed: Role,
+    body: &'static str,
+    foreign: Foreign,
+) -> AccessCase {
+    AccessCase { method, path, denied, allowed, body, foreign }
 }
 
 use Role::{Auditor, BillingAdmin, Casting, Finance, Ops, Payer, PlatformAdmin, PlatformFinance, Superadmin, Talent, TenantAdmin, Viewer};
 
+/// The cases of all routes.
+pub fn all_cases() -> impl Iterator<Item = &'static AccessCase> {
+    CASES.iter().chain(super::CONTEXT_CASES.iter().flat_map(|cases| cases.iter()))
+}
+
 #[rustfmt::skip] // keeps the columns
-pub const CASES: &[AccessCase] = &[
+const CASES: &[AccessCase] = &[
     // escrow commands
     post("/v1/escrows", Viewer, Casting, NEW_ESCROW, Foreign::Body),
     post("/v1/escrows/{escrowId}/fund", Talent, Payer, EMPTY, ESCROW),

@@ -136,17 +136,16 @@ impl Books {
         self.events = event.position;
         self.newest = self.newest.max(event.recorded_at);
         self.check_metadata(event, findings);
-        match &event.event {
-            AnyEvent::Escrow(escrow) => self.take_escrow(event, escrow, shown, findings),
-            AnyEvent::Wallet(wallet) => {
-                let id = event.origin.aggregate_id;
-                let state = self.all_wallets.entry(id).or_default();
-                state.apply(wallet.clone());
-                if event.position <= shown.wallet {
-                    self.wallets.insert(id, At { state: state.clone(), position: event.position });
-                }
+        if let Some(escrow) = event.event.of::<Escrow>() {
+            self.take_escrow(event, escrow, shown, findings);
+        }
+        if let Some(wallet) = event.event.of::<Wallet>() {
+            let id = event.origin.aggregate_id;
+            let state = self.all_wallets.entry(id).or_default();
+            state.apply(wallet.clone());
+            if event.position <= shown.wallet {
+                self.wallets.insert(id, At { state: state.clone(), position: event.position });
             }
-            AnyEvent::Tenant(_) | AnyEvent::BankReceipt(_) => {}
         }
         self.book(event, shown, findings);
     }
@@ -414,6 +413,8 @@ impl Counted {
             | EscrowFact::EvidenceClosed { .. }
             | EscrowFact::DisputeEscalated { .. }
             | EscrowFact::DisputeResolved { .. }
+            | EscrowFact::DecisionDeclined { .. }
+            | EscrowFact::ContractSigned
             | EscrowFact::LegLanded { .. }
             | EscrowFact::Closed { .. } => {}
         }

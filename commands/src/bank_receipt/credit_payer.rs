@@ -1,7 +1,7 @@
 //! The bank reported money and its payer is known → the payer's wallet is credited, and held when it is meant for an
 //! escrow: money that arrives always belongs to the payer first (MNY-09, MNY-10).
 
-use holdfast_domain::bank_receipt::BankReceiptEvent;
+use holdfast_domain::bank_receipt::{BankReceipt, BankReceiptEvent};
 use holdfast_domain::escrow::Landing;
 use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::{BankReceiptId, HoldId, Recorded, derived_uuid};
@@ -12,7 +12,7 @@ use crate::reaction::{Reaction, Step};
 pub(crate) const REACTION: Reaction = Reaction { name: "credit_payer", on: &["bank_receipt.recorded", "bank_receipt.assigned"], steps };
 
 fn steps(event: &Recorded<AnyEvent>) -> Vec<Step> {
-    let AnyEvent::BankReceipt(receipt) = &event.event else { return Vec::new() };
+    let Some(receipt) = event.event.of::<BankReceipt>() else { return Vec::new() };
     let (amount, owner_id, escrow_id) = match receipt {
         BankReceiptEvent::Recorded { amount, payer_id: Some(payer_id), escrow_id, .. }
         | BankReceiptEvent::Assigned { amount, payer_id, escrow_id } => (*amount, *payer_id, *escrow_id),

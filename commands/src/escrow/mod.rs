@@ -7,14 +7,11 @@ pub(crate) mod record_landing;
 pub(crate) mod request_wallet_hold;
 pub(crate) mod return_funding;
 
-use holdfast_domain::escrow::EscrowFact;
+use holdfast_domain::escrow::{Escrow, EscrowFact};
 use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::{EscrowId, Recorded};
 
 /// The escrow and what happened to it, when that is what the event is about.
 fn escrow_fact(event: &Recorded<AnyEvent>) -> Option<(EscrowId, &EscrowFact)> {
-    match &event.event {
-        AnyEvent::Escrow(escrow) => Some((EscrowId(event.origin.aggregate_id), &escrow.fact)),
-        AnyEvent::Tenant(_) | AnyEvent::Wallet(_) | AnyEvent::BankReceipt(_) => None,
-    }
+    event.event.of::<Escrow>().map(|escrow| (EscrowId(event.origin.aggregate_id), &escrow.fact))
 }

@@ -3,14 +3,14 @@
 use holdfast_domain::escrow::{Escrow, EscrowCommand};
 use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::Recorded;
-use holdfast_domain::wallet::{CreditPurpose, WalletFact};
+use holdfast_domain::wallet::{CreditPurpose, Wallet, WalletFact};
 
 use crate::reaction::{Reaction, Step};
 
 pub(crate) const REACTION: Reaction = Reaction { name: "record_landing", on: &["wallet.credited"], steps };
 
 fn steps(event: &Recorded<AnyEvent>) -> Vec<Step> {
-    let AnyEvent::Wallet(wallet) = &event.event else { return Vec::new() };
+    let Some(wallet) = event.event.of::<Wallet>() else { return Vec::new() };
     let WalletFact::Credited { landing, purpose, .. } = &wallet.fact else { return Vec::new() };
     let escrow_id = match purpose {
         CreditPurpose::EscrowRelease { escrow_id }

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::{CorrelationId, Recorded, TenantId};
-use holdfast_domain::tenant::TenantEvent;
+use holdfast_domain::tenant::{Tenant, TenantEvent};
 use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::{Pool, Tx};
 use holdfast_eventlog::subscription::{ConsumeError, Consumer, FeedEvent};
@@ -209,7 +209,7 @@ impl Reactor {
         for event in events {
             // An unreadable event stops the reactor for this tenant: nothing may be skipped.
             let recorded = event.recorded().map_err(|error| ConsumeError::Failed(error.to_string().into()))?;
-            if let AnyEvent::Tenant(TenantEvent::ReactionRedriven { dead_letter_id, .. }) = &recorded.event {
+            if let Some(TenantEvent::ReactionRedriven { dead_letter_id, .. }) = recorded.event.of::<Tenant>() {
                 redrives.push(*dead_letter_id);
             }
             for task in self.tasks(recorded) {

@@ -45,6 +45,7 @@ pub(crate) struct CauseFacts {
     pub(crate) request_id: holdfast_domain::kernel::RequestId,
     pub(crate) correlation_id: holdfast_domain::kernel::CorrelationId,
     pub(crate) hops: u8,
+    pub(crate) actor: Actor,
 }
 
 impl CauseFacts {
@@ -55,20 +56,31 @@ impl CauseFacts {
             request_id: event.metadata.request_id,
             correlation_id: event.metadata.correlation_id,
             hops: event.metadata.hops,
+            actor: event.metadata.actor.clone(),
         }
     }
 }
 
 impl Step {
-    /// `name` tells the steps of one event apart.
+    /// By the machinery itself. `name` tells the steps of one event apart.
     #[must_use]
     pub fn new<A: TenantAggregate>(name: impl Into<String>, aggregate_id: Uuid, command: A::Command) -> Self {
+        Self::by::<A>(name.into(), aggregate_id, command, |_| system_actor())
+    }
+
+    /// As whoever did what the event tells: for what a person decided here and the machinery carries out there (MNY-18).
+    #[must_use]
+    pub fn in_the_name_of_the_actor<A: TenantAggregate>(name: impl Into<String>, aggregate_id: Uuid, command: A::Command) -> Self {
+        Self::by::<A>(name.into(), aggregate_id, command, |event| event.actor.clone())
+    }
+
+    fn by<A: TenantAggregate>(name: String, aggregate_id: Uuid, command: A::Command, actor: fn(&CauseFacts) -> Actor) -> Self {
         let run = move |writers: &Writers, cause: Cause| {
             let request = Request::<A> {
                 tenant_id: cause.event.tenant_id,
                 aggregate_id,
                 command: command.clone(),
-                actor: system_actor(),
+                actor: actor(&cause.event),
                 request_id: cause.event.request_id,
                 correlation_id: cause.event.correlation_id,
                 causation_id: Some(cause.event.event_id),
@@ -80,7 +92,7 @@ impl Step {
             let writers = writers.clone();
             async move { writers.execute(request).await }.boxed()
         };
-        Self { name: name.into(), aggregate_type: A::TYPE, aggregate_id, run: Box::new(run) }
+        Self { name, aggregate_type: A::TYPE, aggregate_id, run: Box::new(run) }
     }
 
     pub(crate) fn run(

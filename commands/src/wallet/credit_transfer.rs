@@ -10,7 +10,7 @@ use crate::reaction::{Reaction, Step};
 pub(crate) const REACTION: Reaction = Reaction { name: "credit_transfer", on: &["wallet.debited"], steps };
 
 fn steps(event: &Recorded<AnyEvent>) -> Vec<Step> {
-    let AnyEvent::Wallet(wallet) = &event.event else { return Vec::new() };
+    let Some(wallet) = event.event.of::<Wallet>() else { return Vec::new() };
     let WalletFact::Debited { amount, purpose: DebitPurpose::Transfer { to_wallet_id, to, .. } } = &wallet.fact else { return Vec::new() };
     let credit = Credit {
         owner: *to,

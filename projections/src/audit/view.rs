@@ -1,6 +1,10 @@
 //! One row per event, of every aggregate.
 
 use chrono::{DateTime, Utc};
+use holdfast_domain::booking::Booking;
+use holdfast_domain::contract::Contract;
+use holdfast_domain::dispute::Dispute;
+use holdfast_domain::escrow::Escrow;
 use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::{ActorKind, Roles};
 use serde::Serialize;
@@ -82,8 +86,16 @@ impl Facts for AuditRow {
 
 /// Before and after, where the event itself says so: nothing is looked up, nothing personal is copied.
 fn change(event: &AnyEvent) -> Option<serde_json::Value> {
-    match event {
-        AnyEvent::Escrow(escrow) => Some(json!({"before": {"status": escrow.from}, "after": {"status": escrow.to}})),
-        AnyEvent::Tenant(_) | AnyEvent::Wallet(_) | AnyEvent::BankReceipt(_) => None,
-    }
+    let (from, to) = if let Some(escrow) = event.of::<Escrow>() {
+        (json!(escrow.from), json!(escrow.to))
+    } else if let Some(booking) = event.of::<Booking>() {
+        (json!(booking.from), json!(booking.to))
+    } else if let Some(contract) = event.of::<Contract>() {
+        (json!(contract.from), json!(contract.to))
+    } else if let Some(dispute) = event.of::<Dispute>() {
+        (json!(dispute.from), json!(dispute.to))
+    } else {
+        return None;
+    };
+    Some(json!({"before": {"status": from}, "after": {"status": to}}))
 }

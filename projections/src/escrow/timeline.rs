@@ -154,6 +154,8 @@ fn personal(fact: &EscrowFact) -> Vec<(&'static str, &Personal<String>)> {
         | EscrowFact::DisputeWidened { .. }
         | EscrowFact::EvidenceClosed { .. }
         | EscrowFact::DisputeEscalated { .. }
+        | EscrowFact::DecisionDeclined { .. }
+        | EscrowFact::ContractSigned
         | EscrowFact::LegLanded { .. }
         | EscrowFact::Closed { .. } => Vec::new(),
     };

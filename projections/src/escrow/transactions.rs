@@ -99,6 +99,8 @@ fn movement(fact: &EscrowFact) -> Option<(TransactionKind, Money)> {
         | EscrowFact::DisputeResolved { .. }
         | EscrowFact::RedoOrdered { .. }
         | EscrowFact::DisputeDismissed { .. }
+        | EscrowFact::DecisionDeclined { .. }
+        | EscrowFact::ContractSigned
         | EscrowFact::LegLanded { .. }
         | EscrowFact::Closed { .. } => None,
     }

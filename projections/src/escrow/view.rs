@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use holdfast_domain::escrow::{Deadline, DeadlineAction, Escrow, EscrowStatus, Terms};
-use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::TenantAggregate;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -73,10 +72,7 @@ impl View for EscrowRow {
     };
 
     fn keys(event: &Event<'_>) -> Result<Vec<Uuid>, ApplyError> {
-        Ok(match &event.event {
-            AnyEvent::Escrow(_) => vec![event.origin.aggregate_id],
-            AnyEvent::Tenant(_) | AnyEvent::Wallet(_) | AnyEvent::BankReceipt(_) => Vec::new(),
-        })
+        Ok(event.event.of::<Escrow>().map(|_| event.origin.aggregate_id).into_iter().collect())
     }
 
     fn new(id: Uuid) -> Self {
@@ -108,14 +104,14 @@ impl View for EscrowRow {
     }
 
     fn apply(&mut self, event: &Event<'_>) -> Result<(), ApplyError> {
-        let AnyEvent::Escrow(escrow) = &event.event else { return Ok(()) };
+        let Some(escrow) = event.event.of::<Escrow>() else { return Ok(()) };
         if self.version == 0 {
             self.created_at = escrow.at;
         }
         self.version = event.origin.sequence;
         self.position = event.position;
         self.updated_at = escrow.at;
-        self.state.apply((**escrow).clone());
+        self.state.apply(escrow.clone());
         self.status = self.state.status();
         self.auto_release_at = self.state.auto_release_at();
         self.sla_due_at = self.state.sla_due_at();

@@ -1,12 +1,10 @@
 //! Rows of the ledger. An event that moves money is one entry with its lines; accounts add the lines up.
 
 use chrono::{DateTime, Utc};
-use holdfast_domain::bank_receipt::BankReceiptEvent;
-use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::{Currency, EventId, PartyId, TenantId, derived_uuid};
 use holdfast_domain::ledger::{Account, AccountCode, JournalLine, Side};
 use holdfast_domain::wallet::DebitPurpose;
-use holdfast_domain::wallet::{CreditPurpose, HoldPurpose, OwnerType, WalletFact, wallet_id};
+use holdfast_domain::wallet::{CreditPurpose, HoldPurpose, OwnerType, Wallet, WalletFact, wallet_id};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -303,27 +301,23 @@ fn id_of(event: &Event<'_>, line: &JournalLine) -> Uuid {
 /// The business object that the movement is about (LED-75); the aggregate itself where the event names no other.
 fn reference(event: &Event<'_>) -> (&'static str, Uuid) {
     let own = (event.origin.aggregate_type, event.origin.aggregate_id);
-    match &event.event {
-        AnyEvent::Wallet(wallet) => match &wallet.fact {
-            WalletFact::Credited { purpose, .. } => match purpose {
-                CreditPurpose::EscrowRelease { escrow_id }
-                | CreditPurpose::EscrowRefund { escrow_id }
-                | CreditPurpose::EscrowPenalty { escrow_id } => ("escrow", escrow_id.uuid()),
-                CreditPurpose::BankReceipt { receipt_id, .. } => ("bank_receipt", receipt_id.uuid()),
-                CreditPurpose::Transfer { from_wallet_id } => ("wallet", from_wallet_id.uuid()),
-            },
-            WalletFact::Debited { purpose: DebitPurpose::Transfer { to_wallet_id, .. }, .. } => ("wallet", to_wallet_id.uuid()),
-            WalletFact::HoldPlaced { purpose: HoldPurpose::EscrowFunding { escrow_id, .. }, .. } => ("escrow", escrow_id.uuid()),
-            WalletFact::HoldCaptured { hold_id, .. } | WalletFact::HoldLifted { hold_id, .. } => ("hold", hold_id.uuid()),
-            WalletFact::Opened
-            | WalletFact::Cleared { .. }
-            | WalletFact::HoldDeclined { .. }
-            | WalletFact::Frozen { .. }
-            | WalletFact::Unfrozen { .. }
-            | WalletFact::Closed => own,
+    let Some(wallet) = event.event.of::<Wallet>() else { return own };
+    match &wallet.fact {
+        WalletFact::Credited { purpose, .. } => match purpose {
+            CreditPurpose::EscrowRelease { escrow_id }
+            | CreditPurpose::EscrowRefund { escrow_id }
+            | CreditPurpose::EscrowPenalty { escrow_id } => ("escrow", escrow_id.uuid()),
+            CreditPurpose::BankReceipt { receipt_id, .. } => ("bank_receipt", receipt_id.uuid()),
+            CreditPurpose::Transfer { from_wallet_id } => ("wallet", from_wallet_id.uuid()),
         },
-        AnyEvent::BankReceipt(BankReceiptEvent::Recorded { .. } | BankReceiptEvent::Assigned { .. })
-        | AnyEvent::Escrow(_)
-        | AnyEvent::Tenant(_) => own,
+        WalletFact::Debited { purpose: DebitPurpose::Transfer { to_wallet_id, .. }, .. } => ("wallet", to_wallet_id.uuid()),
+        WalletFact::HoldPlaced { purpose: HoldPurpose::EscrowFunding { escrow_id, .. }, .. } => ("escrow", escrow_id.uuid()),
+        WalletFact::HoldCaptured { hold_id, .. } | WalletFact::HoldLifted { hold_id, .. } => ("hold", hold_id.uuid()),
+        WalletFact::Opened
+        | WalletFact::Cleared { .. }
+        | WalletFact::HoldDeclined { .. }
+        | WalletFact::Frozen { .. }
+        | WalletFact::Unfrozen { .. }
+        | WalletFact::Closed => own,
     }
 }

@@ -2,10 +2,9 @@
 //! its ledger accounts cannot tell two stories.
 
 use chrono::{DateTime, Utc};
-use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::TenantId;
 use holdfast_domain::ledger::Account;
-use holdfast_domain::wallet::{OwnerType, WalletFact, WalletOwner, WalletStatus};
+use holdfast_domain::wallet::{OwnerType, Wallet, WalletFact, WalletOwner, WalletStatus};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -59,10 +58,7 @@ impl View for WalletRow {
     };
 
     fn keys(event: &Event<'_>) -> Result<Vec<Uuid>, ApplyError> {
-        Ok(match &event.event {
-            AnyEvent::Wallet(_) => vec![event.origin.aggregate_id],
-            AnyEvent::Tenant(_) | AnyEvent::Escrow(_) | AnyEvent::BankReceipt(_) => Vec::new(),
-        })
+        Ok(event.event.of::<Wallet>().map(|_| event.origin.aggregate_id).into_iter().collect())
     }
 
     fn new(id: Uuid) -> Self {
@@ -88,7 +84,7 @@ impl View for WalletRow {
     }
 
     fn apply(&mut self, event: &Event<'_>) -> Result<(), ApplyError> {
-        let AnyEvent::Wallet(wallet) = &event.event else { return Ok(()) };
+        let Some(wallet) = event.event.of::<Wallet>() else { return Ok(()) };
         if self.version == 0 {
             self.open(wallet.owner, wallet.at);
         }
