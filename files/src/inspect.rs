@@ -1,6 +1,6 @@
 //! What a file really is, found while its bytes pass by once.
 
-use memchr::memmem::Finder;
+use memchr::memmem;
 use sha2::{Digest as _, Sha256};
 
 use crate::content_type::{Check, HEAD_BYTES};
@@ -18,7 +18,7 @@ pub(crate) struct Inspector {
 enum Body {
     Nothing,
     Text(Text),
-    Entry { name: Finder<'static>, found: bool, tail: Vec<u8> },
+    Entry { name: &'static str, found: bool, tail: Vec<u8> },
 }
 
 /// The result.
@@ -35,7 +35,7 @@ impl Inspector {
         let body = match announced.check() {
             Check::Head(_) => Body::Nothing,
             Check::Text => Body::Text(Text::default()),
-            Check::ZipWith(name) => Body::Entry { name: Finder::new(name), found: false, tail: Vec::new() },
+            Check::ZipWith(name) => Body::Entry { name, found: false, tail: Vec::new() },
         };
         Self { hash: Sha256::new(), size: 0, head: Vec::new(), body }
     }
@@ -52,8 +52,8 @@ impl Inspector {
             Body::Entry { name, found, tail } => {
                 // A name may lie across two pieces.
                 tail.extend_from_slice(piece);
-                *found = name.find(tail).is_some();
-                let keep = tail.len().min(name.needle().len() - 1);
+                *found = memmem::find(tail, name.as_bytes()).is_some();
+                let keep = tail.len().min(name.len() - 1);
                 tail.drain(..tail.len() - keep);
             }
         }
@@ -66,19 +66,20 @@ impl Inspector {
             (Check::ZipWith(_), Body::Entry { found, .. }) => *found && infer::archive::is_zip(&self.head),
             (Check::Text | Check::ZipWith(_), _) => false,
         };
-        let other_type = if fits { None } else { Some(guess(&self.head)) };
+        let other_type = if fits { None } else { Some(guess(&self.head, announced)) };
         Found { size: self.size, sha256: Checksum::finished(self.hash), other_type }
     }
 }
 
-/// For people who wonder why their file was refused.
-fn guess(head: &[u8]) -> &'static str {
+/// For people who wonder why their file was refused: what it looks like, which is never what was announced.
+fn guess(head: &[u8], announced: ContentType) -> &'static str {
     let mut text = Text::default();
     text.update(head);
+    let plain = text.clean && !head.is_empty() && !matches!(announced.check(), Check::Text);
     match infer::get(head) {
-        Some(known) => known.mime_type(),
-        None if text.clean && !head.is_empty() => "text/plain",
-        None => "application/octet-stream",
+        Some(known) if known.mime_type() != announced.mime() => known.mime_type(),
+        None if plain => "text/plain",
+        Some(_) | None => "application/octet-stream",
     }
 }
 
@@ -144,7 +145,8 @@ mod tests {
         }
         for wrong in [&content[..content.len() - 3], b"latin \xe9", b"nul \0", b"\xff\xfeu\0t\0f\0"] {
             for piece in 1..=wrong.len() {
-                assert_ne!(inspect("text/plain", wrong, piece).other_type, None, "{wrong:?} in pieces of {piece}");
+                let other_type = inspect("text/plain", wrong, piece).other_type;
+                assert_eq!(other_type, Some("application/octet-stream"), "{wrong:?} in pieces of {piece}");
             }
         }
     }
@@ -184,6 +186,7 @@ mod tests {
             for content_type in ContentType::all() {
                 let found = inspect(content_type.mime(), &content, piece);
                 prop_assert_eq!((found.size, found.sha256), (content.len() as u64, Checksum::of(&content)));
+                prop_assert_ne!(found.other_type, Some(content_type.mime()));
             }
         }
     }

@@ -34,6 +34,9 @@ pub(crate) enum Place {
     Bucket { signer: AmazonS3 },
 }
 
+/// What a bucket takes and copies in one piece.
+const LARGEST_FILE_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+/// What a bucket accepts in a signed URL.
 const LONGEST_LINK_S: u32 = 7 * 24 * 60 * 60;
 
 impl Files {
@@ -43,8 +46,8 @@ impl Files {
     /// When a setting is wrong or the folder cannot be used.
     pub fn open(settings: &FilesSettings) -> Result<Self, SettingsError> {
         let invalid = |field, problem| Err(SettingsError::Invalid { field, problem });
-        if settings.max_bytes == 0 {
-            return invalid("max_bytes", "must be above zero");
+        if !(1..=LARGEST_FILE_BYTES).contains(&settings.max_bytes) {
+            return invalid("max_bytes", "must be 1 to 5368709120");
         }
         if !(1..=LONGEST_LINK_S).contains(&settings.upload_expires_s) {
             return invalid("upload_expires_s", "must be 1 to 604800");
@@ -146,7 +149,8 @@ fn bucket(settings: &S3Settings, endpoint: Option<&str>) -> Result<AmazonS3, Set
         .with_client_options(client_options(settings.allow_http))
         .with_retry(retries());
     if let Some(endpoint) = endpoint {
-        if !endpoint.starts_with("https://") && !(settings.allow_http && endpoint.starts_with("http://")) {
+        let allowed = endpoint.starts_with("https://") || (settings.allow_http && endpoint.starts_with("http://"));
+        if !allowed {
             return Err(SettingsError::Invalid { field: "endpoint", problem: "must be a https URL" });
         }
         let with_bucket = || endpoint.replacen("://", &format!("://{}.", settings.bucket), 1);

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 #[derive(Debug, Clone)]
 pub struct FilesSettings {
     pub backend: Backend,
-    /// Largest file that anybody may upload.
+    /// Largest file that anybody may upload; at most 5 GiB, as S3 takes in one piece.
     pub max_bytes: u64,
     /// How long an upload ticket is good for; at most 7 days, as S3 allows.
     pub upload_expires_s: u32,

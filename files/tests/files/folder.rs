@@ -113,6 +113,7 @@ async fn wrong_settings_are_named() {
         }
     };
     assert_eq!(field(&|settings| settings.max_bytes = 0), "max_bytes");
+    assert_eq!(field(&|settings| settings.max_bytes = 5 * 1024 * 1024 * 1024 + 1), "max_bytes");
     assert_eq!(field(&|settings| settings.upload_expires_s = 0), "upload_expires_s");
     assert_eq!(field(&|settings| settings.download_expires_s = 604_801), "download_expires_s");
     let no_url = |settings: &mut FilesSettings| {
