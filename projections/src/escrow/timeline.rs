@@ -156,6 +156,7 @@ fn personal(fact: &EscrowFact) -> Vec<(&'static str, &Personal<String>)> {
         | EscrowFact::DisputeEscalated { .. }
         | EscrowFact::DecisionDeclined { .. }
         | EscrowFact::ContractSigned
+        | EscrowFact::StartMoved { .. }
         | EscrowFact::LegLanded { .. }
         | EscrowFact::Closed { .. } => Vec::new(),
     };

@@ -101,6 +101,7 @@ fn movement(fact: &EscrowFact) -> Option<(TransactionKind, Money)> {
         | EscrowFact::DisputeDismissed { .. }
         | EscrowFact::DecisionDeclined { .. }
         | EscrowFact::ContractSigned
+        | EscrowFact::StartMoved { .. }
         | EscrowFact::LegLanded { .. }
         | EscrowFact::Closed { .. } => None,
     }

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::OnceLock;
 
 use holdfast_domain::event::AnyEvent;
-use holdfast_domain::kernel::{EventId, MoneyError, Personal, Recorded};
+use holdfast_domain::kernel::{EventId, MoneyError, Personal, Recorded, Sealed};
 use holdfast_domain::ledger::{JournalEntry, UnbalancedEntry, post};
 use serde::de::DeserializeOwned;
 
@@ -55,17 +55,20 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// The plain value as JSON; `None` when its person was erased.
+    ///
+    /// # Errors
+    /// When the value is not one of this event's.
+    pub fn open_value(&self, sealed: &Sealed) -> Result<Option<serde_json::Value>, ApplyError> {
+        self.opened.value(sealed).ok_or(ApplyError::PersonalShape)
+    }
+
     /// The plain value; `None` when its person was erased.
     ///
     /// # Errors
     /// When the value is not a `T`.
     pub fn open<T: DeserializeOwned>(&self, personal: &Personal<T>) -> Result<Option<T>, ApplyError> {
-        self.opened
-            .value(personal.sealed())
-            .ok_or(ApplyError::PersonalShape)?
-            .map(serde_json::from_value)
-            .transpose()
-            .map_err(ApplyError::from)
+        self.open_value(personal.sealed())?.map(serde_json::from_value).transpose().map_err(ApplyError::from)
     }
 }
 

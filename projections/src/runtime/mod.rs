@@ -1,5 +1,6 @@
 //! From events to rows: what a projection says about itself, and the projector that does the rest.
 
+mod document;
 mod event;
 mod failures;
 mod projection;
@@ -7,6 +8,8 @@ mod projector;
 mod table;
 mod verify;
 
+pub(crate) use document::{find, list};
+pub use document::{Document, Documented, Stored, Texts, document_version};
 pub use event::{ApplyError, Event};
 pub use failures::{Failure, clear_failure, failures};
 pub use projection::Projection;

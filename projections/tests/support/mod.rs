@@ -342,8 +342,9 @@ impl History {
             payer_id: party(PAYER),
             payee_id: party(PAYEE),
             amount,
-            rules: Rules::of(&settings.escrow, Hours::whole(0), 0),
+            rules: Rules::of(&settings),
             entitlements,
+            starts_at: None,
         };
         self.escrow(id, EscrowStatus::Unopened, EscrowStatus::Created, Some(DeadlineAction::Cancel), EscrowFact::Created { terms });
     }
