@@ -3,7 +3,7 @@ SHELL := /bin/bash
 HOLDFAST := target/debug/holdfast
 ARGS ?=
 
-.PHONY: help setup build demo test run lint verify doctor clean-state
+.PHONY: help setup build demo test run lint verify doctor requirements clean-state
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ verify: build ## Check every invariant on the embedded databases.
 
 doctor: build ## Show every setting that protects data.
 	@$(HOLDFAST) doctor $(ARGS)
+
+requirements: ## Print which requirements no test names. ARGS=--all
+	cargo run --locked -q -p holdfast-tests --bin requirements -- $(ARGS)
 
 clean-state: ## Delete what the embedded servers have stored. There is no way back.
 	@[ ! -d .holdfast ] || find .holdfast -mindepth 1 -maxdepth 1 ! -name bin -exec rm -rf {} +

@@ -5,6 +5,7 @@
 mod client;
 mod flow;
 mod nats;
+pub mod requirements;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
