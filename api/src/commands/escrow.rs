@@ -100,6 +100,7 @@ pub(crate) async fn create_escrow(caller: Caller, body: CommandBody<NewEscrow>, 
         delivery_required: new.rules.delivery_required,
         partial_release_allowed: new.rules.partial_release_allowed,
         share: None,
+        starts_at: None,
     });
     execute::<Escrow>(&shared, &side, caller, id.uuid(), command, body.fingerprint).await.map(Answered::created)
 }
@@ -310,9 +311,7 @@ pub(crate) async fn make_releasable(
     shared: Shared,
     side: Side,
 ) -> Result<Answered, ApiError> {
-    // Whether the contract is signed is not the caller's to say; the contracts context will copy it in.
-    let command = EscrowCommand::MakeReleasable { contract_signed: false };
-    execute::<Escrow>(&shared, &side, caller, id.0.uuid(), command, body.fingerprint).await.map(Answered::ok)
+    execute::<Escrow>(&shared, &side, caller, id.0.uuid(), EscrowCommand::MakeReleasable, body.fingerprint).await.map(Answered::ok)
 }
 
 /// ESC-15, ESC-16.

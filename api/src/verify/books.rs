@@ -415,6 +415,7 @@ impl Counted {
             | EscrowFact::DisputeResolved { .. }
             | EscrowFact::DecisionDeclined { .. }
             | EscrowFact::ContractSigned
+            | EscrowFact::StartMoved { .. }
             | EscrowFact::LegLanded { .. }
             | EscrowFact::Closed { .. } => {}
         }

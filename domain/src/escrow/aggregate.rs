@@ -29,6 +29,8 @@ pub struct Escrow {
     pub(super) paid: Entitlements,
     pub(super) funding: Funding,
     pub(super) work: Work,
+    /// CTR-44: the contract is signed.
+    pub(super) contract_signed: bool,
     /// MNY-14: start, lock and `make_releasable` wait for the answer.
     pub(super) refund_requested: bool,
     pub(super) authorization: Option<Authorization>,
@@ -84,6 +86,8 @@ pub(super) struct Work {
     /// 1 when work starts; a redo begins the next.
     pub(super) round: u32,
     pub(super) redos: u32,
+    /// The booked time (MNY-17).
+    pub(super) starts_at: Option<DateTime<Utc>>,
     pub(super) started_at: Option<DateTime<Utc>>,
     pub(super) delivered_at: Option<DateTime<Utc>>,
     pub(super) approved_at: Option<DateTime<Utc>>,
@@ -162,6 +166,7 @@ impl cqrs_es::Aggregate for Escrow {
         match event.fact {
             EscrowFact::Created { terms } => {
                 self.created_at = Some(at);
+                self.work.starts_at = terms.starts_at;
                 self.terms = Some(terms);
             }
             EscrowFact::FundingRequested { attempt, source, hold_id, .. } => {
@@ -258,7 +263,7 @@ impl cqrs_es::Aggregate for Escrow {
                 self.dispute = None;
                 self.thaw(returned);
                 let started_at = self.work.started_at.or(Some(at));
-                self.work = Work { round, redos: self.work.redos + 1, started_at, ..Work::default() };
+                self.work = Work { round, redos: self.work.redos + 1, starts_at: self.work.starts_at, started_at, ..Work::default() };
                 self.refund_requested = false;
             }
             EscrowFact::DisputeDismissed { returned, .. } => {
@@ -269,7 +274,9 @@ impl cqrs_es::Aggregate for Escrow {
                 }
                 self.thaw(returned);
             }
-            EscrowFact::DecisionDeclined { .. } | EscrowFact::ContractSigned => {}
+            EscrowFact::DecisionDeclined { .. } => {}
+            EscrowFact::ContractSigned => self.contract_signed = true,
+            EscrowFact::StartMoved { starts_at } => self.work.starts_at = Some(starts_at),
             EscrowFact::LegLanded { landing } => self.in_transit.retain(|leg| leg.landing != landing),
             EscrowFact::Closed { .. } => {}
         }
@@ -344,7 +351,7 @@ fn minor(money: Money) -> i64 {
 const REFERENCE: &str = "escrow_reference";
 
 impl TenantAggregate for Escrow {
-    const FOLD_VERSION: u32 = 1;
+    const FOLD_VERSION: u32 = 2;
 
     fn exists(&self) -> bool {
         self.status != EscrowStatus::Unopened

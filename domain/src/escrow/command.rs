@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::escrow::{EscrowAction, Reference};
 use crate::contract::MilestoneShare;
+use crate::escrow::{EscrowAction, Reference};
 use crate::kernel::{AssetId, DisputeId, EscrowId, EventId, HoldId, Money, PartyId, Personal, WalletId};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +25,8 @@ pub enum EscrowCommand {
     SubmitDelivery { artifacts: Vec<Artifact>, note: Option<Personal<String>>, gps: Option<Personal<String>> },
     /// ESC-38.
     Approve { note: Option<Personal<String>> },
-    /// ESC-39. `contract_signed`: a fact copied in by the caller's side, never guessed.
-    MakeReleasable { contract_signed: bool },
+    /// ESC-39.
+    MakeReleasable,
     /// ESC-40, ESC-42, ESC-51: platform and system settle, a tenant authorises. `None`: all that is open.
     Release { amount: Option<Money>, reason: Option<String> },
     /// ESC-41.
@@ -55,6 +55,8 @@ pub enum EscrowCommand {
     RecordContractSigned,
     /// MNY-06: the contract was voided, or the booking cancelled: cancel, refund or dispute, as the state allows. Total.
     EndAgreement { reason: String },
+    /// MNY-17: the booked work begins at another time. Total.
+    RecordStartMoved { starts_at: DateTime<Utc> },
     /// DSP-17: the dispute was taken to the platform. Total.
     EscalateDispute { dispute_id: DisputeId },
     /// DSP-41: carry out what was decided about the dispute, in the name of who decided. Total: what the state or the rules
@@ -75,6 +77,8 @@ pub struct CreateEscrow {
     pub partial_release_allowed: Option<bool>,
     /// MNY-03: a milestone's part of its contract's one division; else the amount is divided by the settings in force.
     pub share: Option<MilestoneShare>,
+    /// When the booked work begins: the money waits for that, not for a number of hours after funding (MNY-17).
+    pub starts_at: Option<DateTime<Utc>>,
 }
 
 /// Where the payer's money comes from. The provider session (ESC-13) joins with the payments context.
@@ -130,6 +134,8 @@ pub enum DisputeKind {
     DeadlineMissed,
     /// Raised by the system (MNY-21).
     ApprovalMissing,
+    /// Raised by the system: the contract was voided, or the booking cancelled, after the work had begun (MNY-06).
+    AgreementEnded,
     Other,
 }
 
@@ -149,6 +155,20 @@ pub enum Decision {
     Dismiss,
 }
 
+impl Decision {
+    /// The column of the state machine that it asks for.
+    #[must_use]
+    pub fn action(&self) -> EscrowAction {
+        match self {
+            Self::Release => EscrowAction::ResolveRelease,
+            Self::Refund => EscrowAction::ResolveRefund,
+            Self::Split { .. } => EscrowAction::ResolveSplit,
+            Self::Redo => EscrowAction::Redo,
+            Self::Dismiss => EscrowAction::Dismiss,
+        }
+    }
+}
+
 impl EscrowCommand {
     /// The column of the state machine that this command asks for.
     #[must_use]
@@ -162,7 +182,7 @@ impl EscrowCommand {
             Self::StartWork => EscrowAction::StartWork,
             Self::SubmitDelivery { .. } => EscrowAction::SubmitDelivery,
             Self::Approve { .. } => EscrowAction::Approve,
-            Self::MakeReleasable { .. } => EscrowAction::MakeReleasable,
+            Self::MakeReleasable => EscrowAction::MakeReleasable,
             Self::Release { .. } => EscrowAction::Release,
             Self::ReleasePartial { .. } => EscrowAction::ReleasePartial,
             Self::Refund { .. } => EscrowAction::Refund,
@@ -170,19 +190,14 @@ impl EscrowCommand {
             Self::Cancel { .. } => EscrowAction::Cancel,
             Self::Dispute { .. } => EscrowAction::Dispute,
             Self::WidenDispute { .. } => EscrowAction::WidenDispute,
-            Self::Decide { decision, .. } => match decision {
-                Decision::Release => EscrowAction::ResolveRelease,
-                Decision::Refund => EscrowAction::ResolveRefund,
-                Decision::Split { .. } => EscrowAction::ResolveSplit,
-                Decision::Redo => EscrowAction::Redo,
-                Decision::Dismiss => EscrowAction::Dismiss,
-            },
+            Self::Decide { decision, .. } => decision.action(),
             Self::Concede { .. } => EscrowAction::Concede,
             Self::WithdrawDispute => EscrowAction::WithdrawDispute,
             Self::MeetDeadline { .. } => EscrowAction::MeetDeadline,
             Self::RecordLanding { .. } => EscrowAction::RecordLanding,
             Self::RecordContractSigned => EscrowAction::RecordContractSigned,
             Self::EndAgreement { .. } => EscrowAction::EndAgreement,
+            Self::RecordStartMoved { .. } => EscrowAction::RecordStartMoved,
             Self::EscalateDispute { .. } => EscrowAction::EscalateDispute,
             Self::Enforce { .. } => EscrowAction::Enforce,
         }

@@ -65,6 +65,9 @@ pub enum EscrowError {
     /// MNY-04.
     #[error("the {party}'s part is {missing} short of the taxes it bears")]
     SplitBelowTax { party: &'static str, missing: Money },
+    /// MNY-03.
+    #[error("a milestone's shares must be its amount, without negative parts")]
+    ShareMismatch,
     #[error("only {open} is open")]
     AmountExceedsEscrow { open: Money },
     /// MNY-22.
@@ -109,6 +112,7 @@ impl DomainError for EscrowError {
             Self::CurrencyMismatch { .. } => (Invalid, "CURRENCY_MISMATCH"),
             Self::RuleNotStricter { .. } => (Invalid, "RULE_NOT_STRICTER"),
             Self::SplitBelowTax { .. } => (Invalid, "SPLIT_BELOW_TAX"),
+            Self::ShareMismatch => (Invalid, "SHARE_MISMATCH"),
             Self::AmountExceedsEscrow { .. } => (Invalid, "AMOUNT_EXCEEDS_ESCROW"),
             Self::AmountBelowRemainder { .. } => (Invalid, "AMOUNT_BELOW_REMAINDER"),
             Self::PartialReleaseNotAllowed => (Invalid, "PARTIAL_RELEASE_NOT_ALLOWED"),
@@ -141,6 +145,7 @@ impl DomainError for EscrowError {
             | Self::RefundRequested
             | Self::DisputeAlreadyDecided
             | Self::ContractNotSigned
+            | Self::ShareMismatch
             | Self::DeliveryEmpty
             | Self::AmountInvalid
             | Self::PartialReleaseNotAllowed

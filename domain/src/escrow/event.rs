@@ -6,8 +6,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::escrow::{Artifact, DisputeKind, EscrowStatus, FundingFailure, FundingSource, Reference, RefundReason, Terms};
 use crate::dispute::CaseFacts;
+use crate::escrow::{Artifact, DisputeKind, EscrowStatus, FundingFailure, FundingSource, Reference, RefundReason, Terms};
 use crate::escrow::{Hat, Outcome};
 use crate::kernel::{DeadlineChange, DisputeId, EventId, HoldId, Money, PartyId, Personal, Sealed, StoredEvent, WalletId};
 use crate::tenant::PenaltyBeneficiary;
@@ -225,6 +225,10 @@ pub enum EscrowFact {
     },
     /// CTR-44.
     ContractSigned,
+    /// MNY-17.
+    StartMoved {
+        starts_at: DateTime<Utc>,
+    },
     /// MNY-01: the taker has booked the leg of that event.
     LegLanded {
         landing: Landing,
@@ -353,6 +357,7 @@ impl EscrowFact {
             Self::DisputeDismissed { .. } => "escrow.dispute_dismissed",
             Self::DecisionDeclined { .. } => "escrow.decision_declined",
             Self::ContractSigned => "escrow.contract_signed",
+            Self::StartMoved { .. } => "escrow.start_moved",
             Self::LegLanded { .. } => "escrow.leg_landed",
             Self::Closed { .. } => "escrow.closed",
         }
@@ -399,6 +404,7 @@ impl StoredEvent for EscrowEvent {
             | EscrowFact::DisputeEscalated { .. }
             | EscrowFact::DecisionDeclined { .. }
             | EscrowFact::ContractSigned
+            | EscrowFact::StartMoved { .. }
             | EscrowFact::LegLanded { .. }
             | EscrowFact::Closed { .. } => [None, None],
         };

@@ -56,7 +56,7 @@ impl Escrow {
             Closed, DeliverySubmitted, Disputed, InProgress, Locked, PartialReleased, Refunded, Releasable, Released, ResolvedRefund,
             ResolvedRelease, ResolvedSplit, Unopened,
         };
-        if self.status == Unopened && action != Create {
+        if self.status == Unopened && action != Create && !action.is_moot_without_escrow() {
             return Err(EscrowError::NotFound);
         }
         // ESC-39: without a delivery only where none is required.
@@ -93,11 +93,8 @@ impl Escrow {
         match action {
             A::Fund => only(!self.awaits_wallet(), self.not_now(action)),
             A::Lock | A::StartWork | A::Cancel => only(!self.refund_requested, EscrowError::RefundRequested),
-            A::MakeReleasable => only(!self.refund_requested, EscrowError::RefundRequested),
-            A::Approve | A::Release if self.status == EscrowStatus::Locked => {
-                only(!self.refund_requested, EscrowError::RefundRequested)?;
-                only(!self.needs_contract(hat), EscrowError::ContractNotSigned)
-            }
+            A::MakeReleasable => self.check_releasable(hat),
+            A::Approve | A::Release if self.status == EscrowStatus::Locked => self.check_releasable(hat),
             A::DeclineRefund => only(self.refund_requested, self.not_now(action)),
             A::ReleasePartial => only(self.partial_release_allowed(), EscrowError::PartialReleaseNotAllowed),
             A::Dispute => self.check_objection(hats, actor, now),
@@ -127,6 +124,7 @@ impl Escrow {
             | A::RecordLanding
             | A::RecordContractSigned
             | A::EndAgreement
+            | A::RecordStartMoved
             | A::EscalateDispute
             | A::Enforce => Ok(()),
         }
@@ -168,9 +166,11 @@ impl Escrow {
         self.terms.as_ref().is_some_and(|terms| terms.rules.partial_release_allowed)
     }
 
-    /// ESC-39: by hand a contract is needed where the rules say so, by the machinery always.
-    pub(super) fn needs_contract(&self, hat: Hat) -> bool {
-        hat == Hat::System || self.terms.as_ref().is_some_and(|terms| terms.rules.contract_required)
+    /// ESC-39: by hand a signed contract is needed where the rules say so, by the machinery always.
+    fn check_releasable(&self, hat: Hat) -> Result<(), EscrowError> {
+        only(!self.refund_requested, EscrowError::RefundRequested)?;
+        let needs_contract = hat == Hat::System || self.terms.as_ref().is_some_and(|terms| terms.rules.contract_required);
+        only(self.contract_signed || !needs_contract, EscrowError::ContractNotSigned)
     }
 
     /// True where the tenant itself is payer or payee, so that its staff may not decide between the parties.

@@ -71,6 +71,7 @@ named! {
         RecordLanding = "record_landing",
         RecordContractSigned = "record_contract_signed",
         EndAgreement = "end_agreement",
+        RecordStartMoved = "record_start_moved",
         EscalateDispute = "escalate_dispute",
         Enforce = "enforce",
     }
@@ -108,6 +109,7 @@ pub const TRANSITIONS: &[(EscrowStatus, EscrowAction, EscrowStatus)] = &[
     (Created,           AcceptFunding,   Funded),
     (Created,           Cancel,          Cancelled),
     (Created,           Refund,          Cancelled),
+    (Created,           EndAgreement,    Cancelled),
     (FundingPending,    Fund,            FundingPending),
     (FundingPending,    AcceptFunding,   FundingPending),
     (FundingPending,    AcceptFunding,   Funded),
@@ -115,6 +117,15 @@ pub const TRANSITIONS: &[(EscrowStatus, EscrowAction, EscrowStatus)] = &[
     (FundingPending,    FailFunding,     FundingPending),
     (FundingPending,    Cancel,          Cancelled),
     (FundingPending,    Refund,          Cancelled),
+    (FundingPending,    EndAgreement,    Cancelled),
+
+    // A signed contract stands for the delivery where none is required: CTR-44, ESC-39
+    (Created,           AcceptFunding,   Releasable),
+    (FundingPending,    AcceptFunding,   Releasable),
+    (Funded,            RecordContractSigned, Releasable),
+    (Funded,            DeclineRefund,   Releasable),
+    (Locked,            RecordContractSigned, Releasable),
+    (Locked,            DeclineRefund,   Releasable),
 
     // Before the work: ESC-33, ESC-34, ESC-36, MNY-14
     (Funded,            Lock,            Locked),
@@ -123,11 +134,13 @@ pub const TRANSITIONS: &[(EscrowStatus, EscrowAction, EscrowStatus)] = &[
     (Funded,            Cancel,          Refunded),
     (Funded,            DeclineRefund,   Funded),
     (Funded,            Refund,          Refunded),
+    (Funded,            EndAgreement,    Refunded),
     (Locked,            StartWork,       InProgress),
     (Locked,            Cancel,          Locked),
     (Locked,            Cancel,          Refunded),
     (Locked,            DeclineRefund,   Locked),
     (Locked,            Refund,          Refunded),
+    (Locked,            EndAgreement,    Refunded),
 
     // Work, approval, release: ESC-35, ESC-38..42, ESC-49, MNY-28
     (Locked,            MakeReleasable,  Releasable),
@@ -162,6 +175,12 @@ pub const TRANSITIONS: &[(EscrowStatus, EscrowAction, EscrowStatus)] = &[
     (PartialReleased,   Dispute,         Disputed),
     (PartialReleased,   WidenDispute,    PartialReleased),
     (PartialReleased,   WidenDispute,    Disputed),
+
+    // The agreement ended after the work had begun: MNY-06
+    (InProgress,        EndAgreement,    Disputed),
+    (DeliverySubmitted, EndAgreement,    Disputed),
+    (Releasable,        EndAgreement,    Disputed),
+    (PartialReleased,   EndAgreement,    Disputed),
 
     // Decisions: ESC-44..46, MNY-29, MNY-34. Resolved only when nothing remains; else the status stays
     (Disputed,          ResolveRelease,  ResolvedRelease),
@@ -256,6 +275,7 @@ pub const MATRIX: &[(EscrowAction, &[Hat])] = &[
     (RecordLanding,   &[System]),
     (RecordContractSigned, &[System]),
     (EndAgreement,    &[System]),
+    (RecordStartMoved, &[System]),
     (EscalateDispute, &[System]),
     (Enforce,         &[Platform, Tenant, Talent, Payer, System]),
 ];
@@ -265,10 +285,13 @@ impl EscrowAction {
     /// doing nothing or by giving the money back (protocols: total commands).
     #[must_use]
     pub const fn is_total(self) -> bool {
-        matches!(
-            self,
-            AcceptFunding | FailFunding | MeetDeadline | RecordLanding | RecordContractSigned | EndAgreement | EscalateDispute | Enforce
-        )
+        matches!(self, AcceptFunding | FailFunding | MeetDeadline | RecordLanding) || self.is_moot_without_escrow()
+    }
+
+    /// News of a contract, a booking or a case that may name an escrow that was never made: then nothing happens.
+    #[must_use]
+    pub const fn is_moot_without_escrow(self) -> bool {
+        matches!(self, RecordContractSigned | EndAgreement | RecordStartMoved | EscalateDispute | Enforce)
     }
 
     /// The row of [`MATRIX`].
@@ -282,7 +305,8 @@ impl EscrowStatus {
     /// True when `action` has a row from here, or is answered everywhere.
     #[must_use]
     pub fn allows(self, action: EscrowAction) -> bool {
-        (action.is_total() && self != Unopened) || crate::kernel::find_transition(TRANSITIONS, self, action).next().is_some()
+        (action.is_total() && (self != Unopened || action.is_moot_without_escrow()))
+            || crate::kernel::find_transition(TRANSITIONS, self, action).next().is_some()
     }
 
     /// True when an event of `action` may lead from here to `to`. A step that stays needs no row of its own.

@@ -1,11 +1,12 @@
 //! What is agreed at creation and never changes: amount, parties, rules in force, entitlement per party.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::escrow::{CreateEscrow, EscrowError, Leg, LegParty};
 use crate::kernel::{BookingId, ContractId, Currency, EscrowId, MilestoneId, Money, PartyId, SponsorshipOrderId, TenantId};
 use crate::kernel::{round_half_up_bp, split_by_weights};
-use crate::tenant::{ApprovalMode, EscrowSettings, Hours, PenaltyRule, SplitPolicy, TaxPolicy};
+use crate::tenant::{ApprovalMode, Hours, PenaltyRule, SplitPolicy, TaxPolicy, TenantSettings};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -19,6 +20,9 @@ pub struct Terms {
     pub amount: Money,
     pub rules: Rules,
     pub entitlements: Entitlements,
+    /// When the booked work begins, as far as that is known (MNY-17).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<DateTime<Utc>>,
 }
 
 /// What the escrow is for; one live escrow per milestone, booking or order (MNY-05).
@@ -62,10 +66,16 @@ pub struct Rules {
     pub penalty: PenaltyRule,
     pub funding_hours: Hours,
     pub start_hours: Hours,
+    /// After the booked time, where there is one.
+    pub booking_start_hours: Hours,
     pub sla_hours: Hours,
     pub evidence_hours: Hours,
     pub decision_hours: Hours,
+    /// MNY-36: how long released money can be disputed.
+    pub settled_dispute_hours: Hours,
     pub clearance_hours: Hours,
+    /// MNY-24: what a booking brings clears no earlier than this long after its completion.
+    pub payout_delay_hours: Hours,
     pub split: SplitPolicy,
     pub tax: TaxPolicy,
     pub automatic_refund_limit_minor: u64,
@@ -74,7 +84,8 @@ pub struct Rules {
 impl Rules {
     /// The tenant's settings, copied.
     #[must_use]
-    pub fn of(settings: &EscrowSettings, clearance_hours: Hours, automatic_refund_limit_minor: u64) -> Self {
+    pub fn of(tenant: &TenantSettings) -> Self {
+        let settings = &tenant.escrow;
         Self {
             delivery_required: settings.delivery_required,
             contract_required: settings.contract_required,
@@ -86,17 +97,21 @@ impl Rules {
             penalty: settings.penalty,
             funding_hours: settings.funding_hours,
             start_hours: settings.start_hours,
+            booking_start_hours: settings.booking_start_hours,
             sla_hours: settings.sla_hours,
             evidence_hours: settings.evidence_hours,
             decision_hours: settings.decision_hours,
-            clearance_hours,
+            settled_dispute_hours: settings.settled_dispute_hours,
+            clearance_hours: tenant.clearance_hours,
+            payout_delay_hours: tenant.booking.payout_delay_hours,
             split: settings.split,
             tax: settings.tax,
-            automatic_refund_limit_minor,
+            automatic_refund_limit_minor: tenant.automatic_refund_limit_minor,
         }
     }
 
-    /// With what the creator asked for, which may only be stricter (ESC-76).
+    /// With what the creator asked for, which may only be stricter (ESC-76). Work on a booking is always delivered: its
+    /// completion is the delivery (MNY-18). A milestone has the split of its contract (MNY-03).
     ///
     /// # Errors
     /// `RuleNotStricter` names the rule.
@@ -107,8 +122,12 @@ impl Rules {
         if wanted.partial_release_allowed == Some(true) && !self.partial_release_allowed {
             return Err(EscrowError::RuleNotStricter { rule: "partialReleaseAllowed" });
         }
-        self.delivery_required = wanted.delivery_required.unwrap_or(self.delivery_required);
+        let is_booked = wanted.reference.booking_id.is_some();
+        self.delivery_required = is_booked || wanted.delivery_required.unwrap_or(self.delivery_required);
         self.partial_release_allowed = wanted.partial_release_allowed.unwrap_or(self.partial_release_allowed);
+        if let Some(share) = wanted.share {
+            (self.split, self.tax) = (share.split, share.tax);
+        }
         Ok(self)
     }
 }
@@ -157,6 +176,15 @@ impl Entitlements {
             }
             None => Ok(Self::from_array(parts)),
         }
+    }
+
+    /// A division that was made elsewhere, of exactly this amount (MNY-03).
+    ///
+    /// # Errors
+    /// `ShareMismatch`.
+    pub fn checked_for(self, amount: Money) -> Result<Self, EscrowError> {
+        let is_whole = self.as_array().iter().all(|part| *part >= 0);
+        if is_whole && self.total() == amount.minor() { Ok(self) } else { Err(EscrowError::ShareMismatch) }
     }
 
     #[must_use]

@@ -3,9 +3,12 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks for what it is about and passes over the rest")]
 
+mod agreement;
 mod case;
 mod decisions;
 mod disputes;
+mod enforcement;
+mod frozen;
 mod funding;
 mod histories;
 mod model;

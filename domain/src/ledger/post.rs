@@ -105,6 +105,7 @@ fn escrow(origin: &Origin, event: &EscrowEvent) -> Movement {
         | EscrowFact::DisputeResolved { .. }
         | EscrowFact::DecisionDeclined { .. }
         | EscrowFact::ContractSigned
+        | EscrowFact::StartMoved { .. }
         | EscrowFact::LegLanded { .. }
         | EscrowFact::Closed { .. } => None,
     }

@@ -78,9 +78,13 @@ pub struct EscrowSettings {
     /// MNY-17.
     pub funding_hours: Hours,
     pub start_hours: Hours,
+    /// MNY-17: work on a booking must have started this long after the booked time.
+    pub booking_start_hours: Hours,
     pub sla_hours: Hours,
     pub evidence_hours: Hours,
     pub decision_hours: Hours,
+    /// MNY-36: money that was released can be disputed until then.
+    pub settled_dispute_hours: Hours,
     /// ESC-06: work must be delivered before money can be released.
     pub delivery_required: bool,
     /// ESC-06: a signed contract is needed before `make_releasable`.
@@ -100,9 +104,11 @@ impl Default for EscrowSettings {
             tax: TaxPolicy::default(),
             funding_hours: Hours::whole(168),
             start_hours: Hours::whole(336),
+            booking_start_hours: Hours::whole(24),
             sla_hours: Hours::whole(720),
             evidence_hours: Hours::whole(72),
             decision_hours: Hours::whole(168),
+            settled_dispute_hours: Hours::whole(48),
             delivery_required: true,
             contract_required: false,
         }

@@ -10,7 +10,7 @@ use super::Draft;
 use super::draft::stored;
 
 /// How often an escalated dispute asks again (MNY-17).
-const ALERT_HOURS: i64 = 24;
+pub(super) const REMINDER_HOURS: i64 = 24;
 
 impl Draft<'_> {
     /// Does what stands for that instant. A deadline that has moved or gone does nothing (protocols: deadlines).
@@ -34,7 +34,7 @@ impl Draft<'_> {
                 self.move_dispute(decision_due, |dispute_id| EscrowFact::EvidenceClosed { dispute_id });
             }
             DeadlineAction::Escalate => {
-                let next_alert = self.next_dispute_step(DeadlineAction::Escalate, Hours::whole(ALERT_HOURS));
+                let next_alert = self.next_dispute_step(DeadlineAction::Escalate, Hours::whole(REMINDER_HOURS));
                 self.move_dispute(next_alert, |dispute_id| EscrowFact::DisputeEscalated { dispute_id });
             }
         }
@@ -55,7 +55,7 @@ impl Draft<'_> {
     }
 
     /// The machinery disputes all that is open; beside an open case that case takes it (one case at a time, MNY-26).
-    fn contest_rest(&mut self, kind: DisputeKind) {
+    pub(super) fn contest_rest(&mut self, kind: DisputeKind) {
         if self.state.dispute.is_some() {
             self.widen_by(self.open());
         } else {

@@ -8,10 +8,11 @@ use crate::escrow::{
     Deadline, DeadlineAction, Deadlines, Decision, DecisionKind, DisputeKind, EscrowAction, EscrowError, EscrowFact, EscrowStatus, Hat,
     LegParty, MoneySource, Outcome, ReleaseMode,
 };
-use crate::kernel::{DisputeId, Money, Personal, derived_uuid};
-use crate::tenant::PenaltyBeneficiary;
+use crate::kernel::{DisputeId, DomainError, Money, Personal, derived_uuid};
+use crate::tenant::{Hours, PenaltyBeneficiary};
 
 use super::Draft;
+use super::deadline::REMINDER_HOURS;
 use super::draft::later;
 use crate::escrow::terms::fit;
 
@@ -114,6 +115,33 @@ impl Draft<'_> {
         let escalated = self.state.dispute.is_some_and(|dispute| dispute.escalated);
         let forced = hat == Hat::Platform && !escalated && !self.state.tenant_is_party();
         self.resolve(verdict, false, forced, rationale)
+    }
+
+    /// DSP-41: what was decided about the case, in the name of who decided it. A case that is over needs nothing; what the
+    /// state or the rules refuse goes back to the case.
+    pub(super) fn enforce(&mut self, dispute_id: DisputeId, decision: Decision, rationale: Option<Personal<String>>) {
+        if self.state.dispute_id() != Some(dispute_id) {
+            return;
+        }
+        if let Err(refusal) = self.try_to_enforce(decision, rationale) {
+            let (_, code) = refusal.describe();
+            let fact = EscrowFact::DecisionDeclined { dispute_id, code: code.to_owned(), contested: self.contested() };
+            self.note(EscrowAction::Enforce, fact);
+        }
+    }
+
+    /// As if the decider had asked here. Everything is checked before the first event.
+    fn try_to_enforce(&mut self, decision: Decision, rationale: Option<Personal<String>>) -> Result<(), EscrowError> {
+        let hat = self.state.permit(decision.action(), &self.context.actor, self.context.now)?;
+        self.decide_dispute(decision, rationale, hat)
+    }
+
+    /// DSP-17. Evidence is still accepted until its time is over; after that the platform is reminded daily.
+    pub(super) fn escalate_dispute(&mut self, dispute_id: DisputeId) {
+        let Some(dispute) = self.state.dispute.filter(|dispute| dispute.dispute_id == dispute_id && !dispute.escalated) else { return };
+        let reminder = self.next_dispute_step(DeadlineAction::Escalate, Hours::whole(REMINDER_HOURS));
+        let deadlines = if dispute.evidence_closed { reminder } else { self.state.deadlines };
+        self.emit(EscrowAction::EscalateDispute, self.state.status, deadlines, EscrowFact::DisputeEscalated { dispute_id });
     }
 
     /// MNY-29, MNY-30, MNY-33.
@@ -237,14 +265,17 @@ impl Draft<'_> {
         };
         let fact = EscrowFact::DisputeDismissed { dispute_id: dispute.dispute_id, returned: self.contested(), withdrawn, rationale };
         self.emit(action, to, Deadlines { progress, dispute: None }, fact);
+        self.go_on_when_signed(); // the signature may have come meanwhile
         Ok(())
     }
 
-    /// Moved by the length of the pause, and never less than a day ahead.
+    /// Moved by the length of the pause, and never less than a day ahead. Booked work is not overdue before its time.
     fn resumed_deadline(&self) -> Option<Deadline> {
         let (paused, now) = (self.state.paused?, self.context.now);
         let deadline = paused.deadline?;
         let at = later(deadline.at, now - paused.since).max(later(now, NOTICE));
-        Some(Deadline { at, ..deadline })
+        let waits_for_work = deadline.action == DeadlineAction::Refund && self.state.work.starts_at.is_some();
+        let start_due = waits_for_work.then(|| self.start_due(self.state.work.starts_at).progress).flatten();
+        Some(Deadline { at: start_due.map_or(at, |due| at.max(due.at)), ..deadline })
     }
 }

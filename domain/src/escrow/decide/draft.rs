@@ -63,6 +63,17 @@ impl<'a> Draft<'a> {
         Deadlines { progress: Some(Deadline { at: after(self.context.now, hours), action }), ..self.state.deadlines }
     }
 
+    /// MNY-17: work must have begun by then, counted from the booked time where there is one, else from funding.
+    pub(super) fn start_due(&self, starts_at: Option<DateTime<Utc>>) -> Deadlines {
+        let rules = &self.terms.rules;
+        let now = self.context.now;
+        let at = match starts_at {
+            Some(starts_at) => after(starts_at.max(now), rules.booking_start_hours),
+            None => after(now, rules.start_hours),
+        };
+        Deadlines { progress: Some(Deadline { at, action: DeadlineAction::Refund }), ..self.state.deadlines }
+    }
+
     /// The dispute's next step is due in `hours`; the open part's clock runs on.
     pub(super) fn next_dispute_step(&self, action: DeadlineAction, hours: Hours) -> Deadlines {
         Deadlines { dispute: Some(Deadline { at: after(self.context.now, hours), action }), ..self.state.deadlines }
@@ -146,9 +157,13 @@ impl<'a> Draft<'a> {
         wallet_id(self.terms.tenant_id, owner_type, owner_id, self.currency())
     }
 
-    /// When released money becomes the payee's to use (MNY-24).
+    /// When released money becomes the payee's to use. What a booking brings waits for the payout's delay, which runs from
+    /// its completion: the delivery (MNY-24).
     pub(super) fn clears_at(&self) -> DateTime<Utc> {
-        after(self.context.now, self.terms.rules.clearance_hours)
+        let rules = &self.terms.rules;
+        let completed_at = self.state.work.delivered_at.filter(|_| self.terms.reference.booking_id.is_some());
+        let eligible_at = completed_at.map_or(self.context.now, |at| after(at, rules.payout_delay_hours));
+        after(eligible_at.max(self.context.now), rules.clearance_hours)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Money in: ESC-31, ESC-32, MNY-07, MNY-10..12.
 
-use crate::escrow::{DeadlineAction, Deadlines, EscrowAction, EscrowFact, EscrowStatus, FundingFailure, FundingPart, FundingSource};
+use crate::escrow::{Deadlines, EscrowAction, EscrowFact, EscrowStatus, FundingFailure, FundingPart, FundingSource};
 use crate::kernel::{EventId, HoldId, Money, WalletId, derived_uuid};
 use crate::wallet::OwnerType;
 
@@ -57,9 +57,9 @@ impl Draft<'_> {
             return;
         }
         let parts = self.captured(part);
-        let start_due = self.next_step(DeadlineAction::Refund, self.terms.rules.start_hours);
         let fact = EscrowFact::Funded { amount: self.terms.amount, parts };
-        self.emit(EscrowAction::AcceptFunding, EscrowStatus::Funded, start_due, fact);
+        self.emit(EscrowAction::AcceptFunding, EscrowStatus::Funded, self.start_due(self.state.work.starts_at), fact);
+        self.go_on_when_signed();
     }
 
     /// Exactly the amount, from the holds in order of arrival; what a hold has beyond it goes back (MNY-10).

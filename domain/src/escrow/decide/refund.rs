@@ -25,15 +25,21 @@ impl Draft<'_> {
         if self.is_unfunded() {
             return self.cancel_unfunded(EscrowAction::Cancel, reason);
         }
-        self.note(EscrowAction::Cancel, EscrowFact::RefundRequested { reason });
+        self.ask_for_refund(EscrowAction::Cancel, reason);
+    }
+
+    /// Small amounts are granted at once; for others the platform answers (MNY-14).
+    pub(super) fn ask_for_refund(&mut self, action: EscrowAction, reason: String) {
+        self.note(action, EscrowFact::RefundRequested { reason });
         if self.open().minor() <= i128::from(self.terms.rules.automatic_refund_limit_minor) {
             self.refund(RefundReason::Cancellation);
         }
     }
 
-    /// MNY-14.
+    /// MNY-14. What a signed contract has made due meanwhile comes now.
     pub(super) fn decline_refund(&mut self, reason: String) {
         self.note(EscrowAction::DeclineRefund, EscrowFact::RefundDeclined { reason });
+        self.go_on_when_signed();
     }
 
     pub(super) fn is_unfunded(&self) -> bool {

@@ -14,6 +14,17 @@ impl Draft<'_> {
         self.emit(EscrowAction::Lock, EscrowStatus::Locked, self.state.deadlines, EscrowFact::Locked);
     }
 
+    /// ESC-39, CTR-44: funded, the contract signed, no delivery required, and nobody wants the money back.
+    pub(super) fn go_on_when_signed(&mut self) {
+        let may_go_on = self.state.contract_signed && !self.terms.rules.delivery_required && !self.state.refund_requested;
+        if may_go_on && self.state.status == EscrowStatus::Funded {
+            self.lock();
+        }
+        if may_go_on && self.state.status == EscrowStatus::Locked {
+            self.record_releasable();
+        }
+    }
+
     /// ESC-34: the SLA timer starts.
     pub(super) fn start_work(&mut self) {
         if self.state.status == EscrowStatus::Funded {
@@ -58,14 +69,7 @@ impl Draft<'_> {
         self.emit(EscrowAction::Approve, EscrowStatus::Releasable, settle, fact);
     }
 
-    /// ESC-39.
-    pub(super) fn make_releasable(&mut self, contract_signed: bool, hat: Hat) -> Result<(), EscrowError> {
-        only(contract_signed || !self.state.needs_contract(hat), EscrowError::ContractNotSigned)?;
-        self.record_releasable();
-        Ok(())
-    }
-
-    /// Stands for the approval, so it settles no earlier than the window's end (MNY-19).
+    /// ESC-39. Stands for the approval, so it settles no earlier than the window's end (MNY-19).
     pub(super) fn record_releasable(&mut self) {
         let settle = self.next_step(DeadlineAction::Settle, self.window_hours());
         let fact = EscrowFact::MadeReleasable { dispute_window_ends_at: after(self.context.now, self.window_hours()) };

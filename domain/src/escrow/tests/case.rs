@@ -12,8 +12,8 @@ use crate::escrow::{
     FundingSource, Landing, Leg, LegParty, Reference,
 };
 use crate::kernel::{
-    Actor, ActorKind, AssetId, Context, ContractId, DisputeId, EscrowId, HoldId, MilestoneId, Money, PartyId, Personal, Role, Sealed,
-    TenantId, WalletId,
+    Actor, ActorKind, AssetId, BookingId, Context, ContractId, DisputeId, EscrowId, HoldId, MilestoneId, Money, PartyId, Personal, Role,
+    Sealed, TenantId, WalletId,
 };
 use crate::tenant::{EscrowSettings, SplitPolicy, TaxPolicy, TenantSettings};
 use crate::wallet::{OwnerType, wallet_id};
@@ -108,6 +108,7 @@ impl Case {
             delivery_required: None,
             partial_release_allowed: None,
             share: None,
+            starts_at: None,
         }
     }
 
@@ -128,6 +129,17 @@ impl Case {
         Self::created_with(settings, eur("10000"))
     }
 
+    /// For a booking whose work begins in `hours`.
+    pub(super) fn booked(settings: TenantSettings, hours: i64) -> Self {
+        let mut case = Self::unopened(settings);
+        let create = Self::create(eur("10000"));
+        let booking_id = Some(BookingId(Uuid::from_u128(0xc3)));
+        let reference = Reference { milestone_id: None, booking_id, ..create.reference };
+        let starts_at = Some(case.now + TimeDelta::hours(hours));
+        case.ok(&system(), EscrowCommand::Create(CreateEscrow { reference, starts_at, ..create }));
+        case
+    }
+
     /// On through the machine, by the shortest way.
     pub(super) fn to(mut self, status: EscrowStatus) -> Self {
         use EscrowStatus::{Created, DeliverySubmitted, Disputed, Funded, FundingPending, InProgress, Locked, PartialReleased, Releasable};
@@ -137,9 +149,7 @@ impl Case {
                 Created | FundingPending => self.receive(self.escrow.terms().unwrap().amount),
                 Funded if status == Disputed => self.ok(&payer(), contest(None)),
                 Funded => self.ok(&tenant(), EscrowCommand::Lock),
-                Locked if !self.escrow.terms().unwrap().rules.delivery_required => {
-                    self.ok(&tenant(), EscrowCommand::MakeReleasable { contract_signed: true })
-                }
+                Locked if !self.escrow.terms().unwrap().rules.delivery_required => self.ok(&tenant(), EscrowCommand::MakeReleasable),
                 Locked => self.ok(&tenant(), EscrowCommand::StartWork),
                 InProgress => self.ok(&talent(), deliver()),
                 DeliverySubmitted => self.ok(&tenant(), EscrowCommand::Approve { note: None }),
@@ -173,8 +183,9 @@ impl Case {
         self.model.compare_at_rest(&self.escrow);
         let closing = |event: &&EscrowEvent| !matches!(event.fact, EscrowFact::Closed { .. });
         let after = events.iter().rfind(closing).map_or(before, |event| event.to);
-        let by_deadline = action == crate::escrow::EscrowAction::MeetDeadline; // each of its events has its own row
-        assert!(by_deadline || before.leads_to(action, after), "{before} {action} {after} is not in the table");
+        // What a deadline or an enforced decision does has the row of what it does.
+        let by_other_rows = matches!(action, crate::escrow::EscrowAction::MeetDeadline | crate::escrow::EscrowAction::Enforce);
+        assert!(by_other_rows || before.leads_to(action, after), "{before} {action} {after} is not in the table");
         self.log.extend(events.iter().cloned());
         Ok(events)
     }

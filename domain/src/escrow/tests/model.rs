@@ -88,7 +88,8 @@ impl Model {
             | EscrowFact::DisputeEscalated { .. }
             | EscrowFact::DisputeResolved { .. }
             | EscrowFact::DecisionDeclined { .. }
-            | EscrowFact::ContractSigned => {}
+            | EscrowFact::ContractSigned
+            | EscrowFact::StartMoved { .. } => {}
         }
         assert!(self.open >= 0 && self.contested >= 0, "no balance below zero: {self:?}");
         let spread = self.released + self.refunded + self.penalty + self.open + self.contested;

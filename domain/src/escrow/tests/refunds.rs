@@ -60,7 +60,7 @@ fn cancelling_a_funded_escrow_asks_for_a_refund_and_stops_the_work() {
     let mut case = Case::with(|settings| settings.escrow.delivery_required = false).to(EscrowStatus::Locked);
     assert_eq!(names(&case.ok(&tenant(), cancel())), ["refund_requested"]);
     assert!(case.escrow.refund_requested());
-    let stopped = [EscrowCommand::StartWork, EscrowCommand::MakeReleasable { contract_signed: true }, cancel(), release_all()];
+    let stopped = [EscrowCommand::StartWork, EscrowCommand::MakeReleasable, cancel(), release_all()];
     for command in stopped {
         assert_eq!(code(&case.refused(&tenant(), command)), "REFUND_REQUESTED");
     }

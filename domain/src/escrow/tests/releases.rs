@@ -266,17 +266,17 @@ fn without_a_required_delivery_a_locked_escrow_is_made_releasable() {
         })
         .to(EscrowStatus::Locked)
     };
-    let make = |contract_signed| EscrowCommand::MakeReleasable { contract_signed };
     let mut case = without_delivery(true);
-    assert_eq!(code(&case.refused(&tenant(), make(false))), "CONTRACT_NOT_SIGNED");
+    assert_eq!(code(&case.refused(&tenant(), EscrowCommand::MakeReleasable)), "CONTRACT_NOT_SIGNED");
     assert_eq!(code(&case.refused(&tenant(), release_all())), "CONTRACT_NOT_SIGNED", "a release does not go round it");
-    case.ok(&tenant(), make(true));
+    case.ok(&system(), EscrowCommand::RecordContractSigned);
     assert_eq!(case.escrow.auto_release_at(), case.escrow.dispute_window_ends_at());
     assert_eq!(case.escrow.auto_release_at(), Some(case.now + TimeDelta::hours(60)));
 
     let mut case = without_delivery(false);
-    assert_eq!(code(&case.refused(&system(), make(false))), "CONTRACT_NOT_SIGNED", "the machinery needs a reason");
-    case.ok(&tenant(), make(false));
+    let refusal = case.refused(&system(), EscrowCommand::MakeReleasable);
+    assert_eq!(code(&refusal), "CONTRACT_NOT_SIGNED", "the machinery needs a reason");
+    case.ok(&tenant(), EscrowCommand::MakeReleasable);
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn release_and_approve_from_locked_go_the_whole_way() {
         // Where a delivery is required there is no such way: no direct settlement (ESC-56).
         let mut strict = Case::created().to(EscrowStatus::Locked);
         assert_eq!(code(&strict.refused(&platform(), command)), "INVALID_ESCROW_TRANSITION");
-        assert_eq!(code(&strict.refused(&tenant(), EscrowCommand::MakeReleasable { contract_signed: true })), "INVALID_ESCROW_TRANSITION");
+        assert_eq!(code(&strict.refused(&tenant(), EscrowCommand::MakeReleasable)), "INVALID_ESCROW_TRANSITION");
     }
 }
 
