@@ -73,7 +73,7 @@ impl Files {
             return Err(Refusal::SizeDiffers { announced: expected.size, found: meta.size }.into());
         }
         // The ticket may be used again at any moment: what is looked at must be what is kept.
-        let copy = key::checking(tenant, asset, Uuid::new_v4());
+        let copy = key::checking(tenant, Uuid::new_v4());
         self.copy(&upload, &copy).await.map_err(not_uploaded)?;
         let answer = self.keep(tenant, asset, &copy, expected).await;
         self.tidy(&copy).await;

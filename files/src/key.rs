@@ -116,8 +116,8 @@ pub(crate) fn quarantine(tenant: TenantId, asset: AssetId) -> Path {
 }
 
 /// A copy of an upload that no ticket can change any more while it is looked at.
-pub(crate) fn checking(tenant: TenantId, asset: AssetId, attempt: Uuid) -> Path {
-    Path::from(format!("checking/{tenant}/{asset}/{attempt}"))
+pub(crate) fn checking(tenant: TenantId, attempt: Uuid) -> Path {
+    Path::from(format!("checking/{tenant}/{attempt}"))
 }
 
 /// Holds the asset's confirmed content, if there is any.

@@ -121,11 +121,12 @@ impl Files {
     }
 }
 
-/// Written files are on the disk when a call answers; empty folders go with their last file.
+/// Written files are on the disk when a call answers. Empty folders stay: whoever removed one could take it from under
+/// another call that is about to use it.
 fn local(folder: &FolderPath) -> Result<LocalFileSystem, SettingsError> {
     make_private(folder).map_err(|error| SettingsError::Folder(error.into()))?;
     let store = LocalFileSystem::new_with_prefix(folder).map_err(|error| SettingsError::Folder(error.into()))?;
-    Ok(store.with_fsync(true).with_automatic_cleanup(true))
+    Ok(store.with_fsync(true))
 }
 
 /// For this user alone; a folder that exists stays as it is.

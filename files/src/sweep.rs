@@ -46,7 +46,7 @@ fn remove_parts(folder: PathBuf, before: SystemTime) -> std::io::Result<u64> {
     let mut deleted = 0;
     let mut folders = vec![folder];
     while let Some(folder) = folders.pop() {
-        for entry in read(&folder)? {
+        for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
             if entry.file_type()?.is_dir() {
                 folders.push(entry.path());
@@ -56,15 +56,6 @@ fn remove_parts(folder: PathBuf, before: SystemTime) -> std::io::Result<u64> {
         }
     }
     Ok(deleted)
-}
-
-/// Folders go while we look: an empty one is removed with its last file.
-fn read(folder: &FolderPath) -> std::io::Result<Vec<std::io::Result<std::fs::DirEntry>>> {
-    match std::fs::read_dir(folder) {
-        Ok(entries) => Ok(entries.collect()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
 }
 
 fn is_older(file: &FolderPath, before: SystemTime) -> bool {

@@ -142,7 +142,7 @@ async fn a_crash_half_way_is_harmless(peer: Peer) {
     let content = pdf(1);
     peer.upload(asset(1), PDF, &content).await;
     let upload = peer.folder_of_files().join(format!("quarantine/{TENANT}/{}", asset(1)));
-    let copy = peer.folder_of_files().join(format!("checking/{TENANT}/{}/{}", asset(1), uuid::Uuid::from_u128(1)));
+    let copy = peer.folder_of_files().join(format!("checking/{TENANT}/{}", uuid::Uuid::from_u128(1)));
 
     // Copied to be looked at, then the process died.
     std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
