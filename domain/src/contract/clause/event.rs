@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::ClauseText;
 use crate::kernel::{ClauseId, StoredEvent, TenantId, derived_uuid};
 
 /// The stream of a clause's key: one per key and tenant.
@@ -12,15 +13,15 @@ pub fn clause_id(tenant_id: TenantId, key: &str) -> ClauseId {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(rename_all = "snake_case")]
 pub enum ClauseEvent {
-    Created { key: String, title: String, body_md: String, tags: Vec<String> },
+    Created(ClauseText),
 }
 
 impl StoredEvent for ClauseEvent {
     fn name(&self) -> &'static str {
         match self {
-            Self::Created { .. } => "clause.created",
+            Self::Created(_) => "clause.created",
         }
     }
 }

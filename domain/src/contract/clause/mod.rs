@@ -5,7 +5,7 @@ mod command;
 mod error;
 mod event;
 
-pub use aggregate::Clause;
+pub use aggregate::{Clause, ClauseText};
 pub use command::ClauseCommand;
 pub use error::ClauseError;
 pub use event::{ClauseEvent, clause_id};

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Artifact, ContractTerms, ContractVersion, EscrowMark, PartyType, Signature};
+use super::{Artifact, ContractAction, ContractTerms, ContractVersion, ESignProvider, EscrowMark, PartyType, Signature};
 use crate::kernel::{ContractId, EscrowId, MilestoneId, Money, PartyId, Personal, SignerId};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -16,10 +16,10 @@ pub enum ContractCommand {
     /// CTR-20. The signing provider is the tenant's setting (CTR-40).
     Send { message: Option<Personal<String>> },
     /// The provider has taken the document (CTR-41). Total.
-    RecordEnvelope { envelope_id: String },
+    RecordEnvelope { provider: ESignProvider, envelope_id: String },
     /// CTR-24, or the provider's word for it (CTR-25).
     Sign { signer_id: SignerId, signature: Box<Signature> },
-    /// CTR-21.
+    /// CTR-21. By the system total: a signed contract stays, and one that is not there yet will not be made.
     Void { reason: String },
     /// CTR-42: a document was rendered and stored. Total.
     StoreArtifact(Artifact),
@@ -27,6 +27,25 @@ pub enum ContractCommand {
     ReachMilestone { milestone_id: MilestoneId, evidence: Option<Personal<String>> },
     /// An escrow names this contract, or moved on (MNY-06). Total.
     RecordEscrow { escrow_id: EscrowId, milestone_id: Option<MilestoneId>, mark: EscrowMark },
+}
+
+impl ContractCommand {
+    /// Its column of the machine.
+    #[must_use]
+    pub const fn action(&self) -> ContractAction {
+        match self {
+            Self::Create(_) => ContractAction::Create,
+            Self::Edit { .. } => ContractAction::Edit,
+            Self::AddSigner(_) => ContractAction::AddSigner,
+            Self::Send { .. } => ContractAction::Send,
+            Self::RecordEnvelope { .. } => ContractAction::RecordEnvelope,
+            Self::Sign { .. } => ContractAction::Sign,
+            Self::Void { .. } => ContractAction::Void,
+            Self::StoreArtifact(_) => ContractAction::StoreArtifact,
+            Self::ReachMilestone { .. } => ContractAction::ReachMilestone,
+            Self::RecordEscrow { .. } => ContractAction::RecordEscrow,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Artifact, ContractStatus, ContractTerms, ContractVersion, ESignProvider, Milestone, Signature, Signer};
+use super::{Artifact, ContractStatus, ContractTerms, ContractVersion, ESignProvider, Envelope, Milestone, Signature, Signer};
 use crate::kernel::{BookingId, ContractId, EscrowId, MilestoneId, PartyId, Personal, Sealed, SignerId, StoredEvent};
+use crate::named;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContractEvent {
-    pub contract_id: ContractId,
     pub from: ContractStatus,
     pub to: ContractStatus,
     pub at: DateTime<Utc>,
@@ -20,6 +20,7 @@ pub struct ContractEvent {
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum ContractFact {
     Created {
+        contract_id: ContractId,
         terms: ContractTerms,
         version: ContractVersion,
         milestones: Vec<Milestone>,
@@ -27,6 +28,8 @@ pub enum ContractFact {
     Edited {
         version: ContractVersion,
         milestones: Option<Vec<Milestone>>,
+        /// MNY-06: what stands on the milestones that were there: not begun, to be cancelled and made anew.
+        outdated_escrows: Vec<EscrowId>,
     },
     SignerAdded {
         signer: Signer,
@@ -39,13 +42,12 @@ pub enum ContractFact {
         message: Option<Personal<String>>,
     },
     EnvelopeCreated {
-        provider: ESignProvider,
-        envelope_id: String,
+        envelope: Envelope,
     },
     SignatureRecorded {
         signer_id: SignerId,
         party_id: Option<PartyId>,
-        signature: Signature,
+        signature: Box<Signature>,
     },
     /// The last signature (CTR-34); `escrows` wait for it (CTR-44).
     Signed {
@@ -54,11 +56,13 @@ pub enum ContractFact {
         booking_id: Option<BookingId>,
         escrows: Vec<EscrowId>,
     },
-    /// MNY-06: what its escrows stand on is gone.
+    /// MNY-06: what its escrows stand on is gone. A contract that is not there yet can be voided by the booking that it
+    /// would have been made for; it is then never made.
     Voided {
         reason: String,
         booking_id: Option<BookingId>,
         escrows: Vec<EscrowId>,
+        envelope: Option<Envelope>,
     },
     ArtifactStored {
         artifact: Artifact,
@@ -79,14 +83,14 @@ pub enum ContractFact {
     },
 }
 
-/// As far as a contract needs to know (MNY-06).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EscrowMark {
-    Created,
-    /// Past `created`: amount and milestones stand.
-    Underway,
-    Ended,
+named! {
+    /// As far as a contract needs to know (MNY-06). It only moves on.
+    EscrowMark {
+        Created = "created",
+        /// Past `created`: amount and milestones stand.
+        Underway = "underway",
+        Ended = "ended",
+    }
 }
 
 impl StoredEvent for ContractEvent {

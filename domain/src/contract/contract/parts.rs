@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::escrow::Entitlements;
 use crate::kernel::{BookingId, JobId, MilestoneId, Money, PartyId, Personal, SignerId, TemplateId};
+use crate::named;
 use crate::tenant::{SplitPolicy, TaxPolicy};
 
 /// Never changes after creation.
@@ -85,14 +86,23 @@ pub struct Signer {
     pub order: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PartyType {
-    Payer,
-    Talent,
-    Tenant,
-    Witness,
-    Other,
+impl Signer {
+    /// Whose key seals what is personal about this signer, and who acts when the signer signs: the party, or, for
+    /// somebody without an account, the signer itself.
+    #[must_use]
+    pub fn subject(&self) -> PartyId {
+        self.party_id.unwrap_or(PartyId(self.signer_id.uuid()))
+    }
+}
+
+named! {
+    PartyType {
+        Payer = "payer",
+        Talent = "talent",
+        Tenant = "tenant",
+        Witness = "witness",
+        Other = "other",
+    }
 }
 
 /// CTR-40: who, when, from where, to which text.
@@ -116,14 +126,25 @@ pub enum SignatureMethod {
     Provider { provider: ESignProvider, envelope_id: String, provider_event_id: String },
 }
 
-/// CTR-40, CTR-41: which one is a tenant's setting.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ESignProvider {
-    #[default]
-    InApp,
-    /// Behaves like a provider, faults included.
-    Sandbox,
+named! {
+    /// CTR-40, CTR-41: which one is a tenant's setting.
+    #[derive(Default)]
+    ESignProvider {
+        #[default]
+        InApp = "in_app",
+        /// Behaves like a provider, faults included.
+        Sandbox = "sandbox",
+        /// A provider that is reached over HTTPS, as the server's settings name it.
+        Http = "http",
+    }
+}
+
+/// The document at a provider (CTR-41).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Envelope {
+    pub provider: ESignProvider,
+    pub envelope_id: String,
 }
 
 /// CTR-06.
@@ -138,11 +159,13 @@ pub struct Artifact {
     pub mime: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ArtifactKind {
-    RenderedPdf,
-    SignedPdf,
-    CompletionCertificate,
-    AuditTrail,
+named! {
+    ArtifactKind {
+        /// As it was sent, without signatures.
+        RenderedPdf = "rendered_pdf",
+        /// With the page that says who signed when and from where.
+        SignedPdf = "signed_pdf",
+        CompletionCertificate = "completion_certificate",
+        AuditTrail = "audit_trail",
+    }
 }

@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::TemplateVersion;
 use crate::kernel::StoredEvent;
+use crate::named;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(rename_all = "snake_case")]
 pub enum TemplateEvent {
-    Created { version: u32, name: String, body_md: String, variables: Vec<Variable>, status: TemplateStatus },
-    Updated { version: u32, name: String, body_md: String, variables: Vec<Variable>, status: TemplateStatus },
+    Created(TemplateVersion),
+    Updated(TemplateVersion),
 }
 
 /// `{{name}}` in the text.
@@ -24,21 +26,22 @@ pub struct Variable {
     pub default: Option<String>,
 }
 
-/// Only published ones make contracts (CTR-30).
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TemplateStatus {
-    Draft,
-    #[default]
-    Published,
-    Archived,
+named! {
+    /// Only published ones make contracts (CTR-30).
+    #[derive(Default)]
+    TemplateStatus {
+        Draft = "draft",
+        #[default]
+        Published = "published",
+        Archived = "archived",
+    }
 }
 
 impl StoredEvent for TemplateEvent {
     fn name(&self) -> &'static str {
         match self {
-            Self::Created { .. } => "template.created",
-            Self::Updated { .. } => "template.updated",
+            Self::Created(_) => "template.created",
+            Self::Updated(_) => "template.updated",
         }
     }
 }

@@ -5,7 +5,7 @@ mod command;
 mod error;
 mod event;
 
-pub use aggregate::Template;
+pub use aggregate::{Template, TemplateVersion};
 pub use command::TemplateCommand;
-pub use error::TemplateError;
+pub use error::{MAX_VARIABLES, TemplateError};
 pub use event::{TemplateEvent, TemplateStatus, Variable};
