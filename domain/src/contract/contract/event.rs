@@ -114,7 +114,7 @@ impl StoredEvent for ContractEvent {
     fn personal(&self) -> Vec<&Sealed> {
         match &self.fact {
             ContractFact::Created { version, .. } | ContractFact::Edited { version, .. } => {
-                vec![version.body.sealed(), version.variables.sealed()]
+                std::iter::once(version.body.sealed()).chain(version.variables.as_ref().map(Personal::sealed)).collect()
             }
             ContractFact::SignerAdded { signer } => [&signer.name, &signer.email].into_iter().flatten().map(Personal::sealed).collect(),
             ContractFact::Sent { message: value, .. } | ContractFact::MilestoneReached { evidence: value, .. } => {

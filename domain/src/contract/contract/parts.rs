@@ -42,7 +42,9 @@ pub struct ContractVersion {
     pub number: u32,
     pub title: String,
     pub body: Personal<String>,
-    pub variables: Personal<BTreeMap<String, String>>,
+    /// What the text was made with, for the next draft; none when it comes from a booking, which has no drafts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variables: Option<Personal<BTreeMap<String, String>>>,
     /// SHA-256 of the rendered body, hex.
     pub hash: String,
 }

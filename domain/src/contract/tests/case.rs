@@ -58,7 +58,7 @@ pub(super) fn at_provider() -> Context {
 }
 
 pub(super) fn version() -> ContractVersion {
-    let (body, variables) = (sealed("body"), sealed("variables"));
+    let (body, variables) = (sealed("body"), Some(sealed("variables")));
     ContractVersion { number: 0, title: "Shooting".to_owned(), body, variables, hash: HASH.to_owned() }
 }
 
