@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use holdfast_commands::{Refusal, Rejection};
-use holdfast_domain::kernel::{ErrorKind, RequestId};
+use holdfast_domain::kernel::{DomainError, ErrorKind, RequestId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -244,6 +244,12 @@ impl ApiError {
             Refusal::OutcomeUnknown => Self::new(Kind::Unavailable, "OUTCOME_UNKNOWN", message).retry_after(1),
             Refusal::TooManyHops | Refusal::Internal => Self::internal_silent(),
         }
+    }
+
+    /// A rule of the domain that the edge applies itself, before there is a command.
+    pub(crate) fn by_rule(refusal: &impl DomainError) -> Self {
+        let (kind, code) = refusal.describe();
+        Self::new(kind.into(), code, refusal.to_string()).with(refusal.details())
     }
 
     /// A rejection by the domain is final for its key: trying again needs a new one (protocols 3.3).

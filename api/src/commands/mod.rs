@@ -1,5 +1,6 @@
 //! Command routes: a request in, one command to a writer, its answer out. One file per context.
 
+pub(crate) mod agreement; // texts of contracts
 pub(crate) mod answer; // what an accepted command answers
 pub(crate) mod bank_receipt;
 mod dispute_id;
