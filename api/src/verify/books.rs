@@ -43,6 +43,8 @@ const OWED: &[AccountCode] = &[
     AccountCode::L240,
     AccountCode::L241,
     AccountCode::L266,
+    AccountCode::L270,
+    AccountCode::L272,
     AccountCode::L299,
 ];
 
@@ -274,14 +276,20 @@ impl Books {
                 AccountCode::L240 => (OwnerType::Tenant, 0),
                 AccountCode::L241 => (OwnerType::Tenant, 1),
                 AccountCode::A110
+                | AccountCode::A120
                 | AccountCode::L205
                 | AccountCode::L210
                 | AccountCode::L215
                 | AccountCode::L260
                 | AccountCode::L266
+                | AccountCode::L270
+                | AccountCode::L272
                 | AccountCode::L299
                 | AccountCode::R400
-                | AccountCode::R470 => continue,
+                | AccountCode::R430
+                | AccountCode::R440
+                | AccountCode::R470
+                | AccountCode::X530 => continue,
             };
             if let Some(owner_id) = account.owner_id {
                 sums.entry((owner_type, owner_id, *currency)).or_default()[place] += booked.on(Side::Credit);

@@ -16,7 +16,10 @@ fn steps(event: &Recorded<AnyEvent>) -> Vec<Step> {
         CreditPurpose::EscrowRelease { escrow_id }
         | CreditPurpose::EscrowRefund { escrow_id }
         | CreditPurpose::EscrowPenalty { escrow_id } => escrow_id,
-        CreditPurpose::BankReceipt { .. } | CreditPurpose::Transfer { .. } => return Vec::new(),
+        CreditPurpose::BankReceipt { .. }
+        | CreditPurpose::Transfer { .. }
+        | CreditPurpose::CreditsRefund { .. }
+        | CreditPurpose::CreditsUse { .. } => return Vec::new(),
     };
     vec![Step::new::<Escrow>("landed", escrow_id.uuid(), EscrowCommand::RecordLanding { event_id: landing.event_id, leg: landing.leg })]
 }

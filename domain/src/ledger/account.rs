@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::credits::CreditsOwner;
 use crate::escrow::Landing;
-use crate::kernel::{BankReceiptId, EscrowId, HoldId};
+use crate::kernel::{BankReceiptId, EscrowId, HoldId, LotId, ReservationId};
 use crate::ledger::Side;
 use crate::wallet::{OwnerType, Place, WalletOwner};
 
@@ -29,7 +30,7 @@ macro_rules! chart {
                 match self { $(Self::$code => $name),+ }
             }
 
-            /// LED-04: cash, escrow, liability, revenue, held, clearing, tax, expense.
+            /// LED-04: cash, escrow, liability, revenue, held, clearing, tax, credits, expense.
             #[must_use]
             pub const fn kind(self) -> &'static str {
                 match self { $(Self::$code => $kind),+ }
@@ -52,6 +53,7 @@ macro_rules! chart {
 
 chart! {
     A110 "A110" "client_bank" "cash" Debit false;
+    A120 "A120" "operating_bank" "cash" Debit false;
     L200 "L200" "wallet" "liability" Credit true;
     L202 "L202" "wallet_held" "held" Credit true;
     L205 "L205" "unapplied_receipts" "liability" Credit true;
@@ -64,9 +66,14 @@ chart! {
     L241 "L241" "tenant_held" "held" Credit true;
     L260 "L260" "gst_output" "tax" Credit false;
     L266 "L266" "tcs_payable" "tax" Credit false;
+    L270 "L270" "credits_deferred" "credits" Credit true;
+    L272 "L272" "ads_reserved" "credits" Credit true;
     L299 "L299" "in_transit" "clearing" Credit false;
     R400 "R400" "commission" "revenue" Credit false;
+    R430 "R430" "credits_used" "revenue" Credit false;
+    R440 "R440" "breakage" "revenue" Credit false;
     R470 "R470" "penalties" "revenue" Credit false;
+    X530 "X530" "promo_contra" "expense" Debit false;
 }
 
 /// One account: a code, whose it is and what for, e.g. `L226{talent, hold}` or `L299{event, leg}`.
@@ -147,6 +154,18 @@ impl Account {
     #[must_use]
     pub fn wallet_pending(owner: WalletOwner, item: u32) -> Self {
         Self::detailed(AccountCode::L220, owner.owner_id.0, item)
+    }
+
+    /// `L270{owner, lot}`: what is owed for sold units that nobody has reserved.
+    #[must_use]
+    pub fn credits_deferred(owner: CreditsOwner, lot_id: LotId) -> Self {
+        Self::detailed(AccountCode::L270, owner.owner_id.0, lot_id)
+    }
+
+    /// `L272{reservation, lot}`: what is owed for reserved ones.
+    #[must_use]
+    pub fn credits_reserved(reservation_id: ReservationId, lot_id: LotId) -> Self {
+        Self::detailed(AccountCode::L272, reservation_id.0, lot_id)
     }
 
     /// The account of a place within the wallet.

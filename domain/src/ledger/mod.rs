@@ -4,6 +4,7 @@
 mod account;
 mod entry;
 mod post;
+mod post_credits;
 
 pub use account::{Account, AccountCode};
 pub use entry::{JournalEntry, JournalLine, Side, UnbalancedEntry};

@@ -1,10 +1,11 @@
-//! Event in, balanced entry out. Every posting of the program is in this file: one function per aggregate, one arm per
-//! event, each with its row of the chart's postings or its money case.
+//! Event in, balanced entry out: one function per aggregate (credits: `post_credits.rs`), one arm per event, each with
+//! its row of the chart's postings or its money case.
 
 use crate::bank_receipt::BankReceiptEvent;
 use crate::escrow::{EscrowEvent, EscrowFact, Landing, Leg, LegParty, MoneySource};
 use crate::event::AnyEvent;
 use crate::kernel::{BankReceiptId, EscrowId, Money, Origin};
+use crate::ledger::post_credits::credits;
 use crate::ledger::{Account, AccountCode, JournalEntry, JournalLine, Side, UnbalancedEntry};
 use crate::wallet::{WalletEvent, WalletFact};
 
@@ -20,6 +21,7 @@ pub fn post(origin: &Origin, event: &AnyEvent) -> Result<Option<JournalEntry>, U
         AnyEvent::BankReceipt(event) => bank_receipt(origin, event),
         AnyEvent::Escrow(event) => escrow(origin, event),
         AnyEvent::Wallet(event) => wallet(origin, event),
+        AnyEvent::Credits(event) => credits(origin, event),
         AnyEvent::Tenant(_)
         | AnyEvent::Job(_)
         | AnyEvent::Booking(_)
@@ -27,14 +29,13 @@ pub fn post(origin: &Origin, event: &AnyEvent) -> Result<Option<JournalEntry>, U
         | AnyEvent::Clause(_)
         | AnyEvent::Contract(_)
         | AnyEvent::Dispute(_)
-        | AnyEvent::Credits(_)
         | AnyEvent::Asset(_) => None,
     };
     moved.map_or(Ok(None), |(kind, lines)| JournalEntry::try_new(kind, lines))
 }
 
 /// The kind of the entry and its lines; none when nothing moves.
-type Movement = Option<(&'static str, Vec<JournalLine>)>;
+pub(super) type Movement = Option<(&'static str, Vec<JournalLine>)>;
 
 fn bank_receipt(origin: &Origin, event: &BankReceiptEvent) -> Movement {
     let receipt_id = BankReceiptId(origin.aggregate_id);
@@ -123,7 +124,7 @@ fn wallet(origin: &Origin, event: &WalletEvent) -> Movement {
         WalletFact::Cleared { item, amount, to } => {
             moves("wallet_cleared", Account::wallet_pending(owner, *item), Account::wallet_place(owner, *to), *amount)
         }
-        // LED-57.
+        // LED-57; row 15 when credits are bought.
         WalletFact::Debited { amount, .. } => moves("wallet_debited", available, Account::in_transit(own_leg(origin, 0)), *amount),
         // MNY-07.
         WalletFact::HoldPlaced { hold_id, amount, .. } => {
@@ -146,7 +147,13 @@ fn wallet(origin: &Origin, event: &WalletEvent) -> Movement {
         // MNY-51.
         WalletFact::Frozen { amount, .. } => moves("wallet_frozen", available, frozen, *amount),
         WalletFact::Unfrozen { amount, .. } => moves("wallet_unfrozen", frozen, available, *amount),
-        WalletFact::Opened | WalletFact::HoldDeclined { .. } | WalletFact::Closed => None,
+        WalletFact::Opened
+        | WalletFact::HoldDeclined { .. }
+        | WalletFact::TransferRequested { .. }
+        | WalletFact::TransferApproved { .. }
+        | WalletFact::TransferRejected { .. }
+        | WalletFact::TransferExpired { .. }
+        | WalletFact::Closed => None,
     }
 }
 
@@ -176,14 +183,14 @@ fn moves(kind: &'static str, from: Account, to: Account, amount: Money) -> Movem
 }
 
 /// Money that this event itself puts in transit.
-fn own_leg(origin: &Origin, leg: u16) -> Landing {
+pub(super) fn own_leg(origin: &Origin, leg: u16) -> Landing {
     Landing { event_id: origin.event_id(), leg }
 }
 
-fn debit(account: Account, amount: Money) -> JournalLine {
+pub(super) fn debit(account: Account, amount: Money) -> JournalLine {
     JournalLine { account, side: Side::Debit, amount }
 }
 
-fn credit(account: Account, amount: Money) -> JournalLine {
+pub(super) fn credit(account: Account, amount: Money) -> JournalLine {
     JournalLine { account, side: Side::Credit, amount }
 }

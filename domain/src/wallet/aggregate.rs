@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::escrow::Landing;
-use crate::kernel::{Claim, Context, Currency, HoldId, MAX_MINOR, Money, TenantAggregate};
+use crate::kernel::{Claim, Context, Currency, HoldId, MAX_MINOR, Money, PartyId, TenantAggregate, WalletId};
 use crate::wallet::recent::Recent;
 use crate::wallet::{HoldPurpose, Place, WalletCommand, WalletError, WalletEvent, WalletFact, WalletOwner, WalletStatus};
 
@@ -30,6 +30,9 @@ pub struct Wallet {
     pub(super) landings: Recent<Landing>,
     /// Holds that were captured, lifted or declined.
     pub(super) ended_holds: Recent<HoldId>,
+    /// Those that wait for an approval.
+    pub(super) transfers: BTreeMap<u32, RequestedTransfer>,
+    pub(super) last_transfer: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,6 +47,18 @@ pub(super) struct Hold {
 pub(super) struct PendingItem {
     pub(super) amount: Money,
     pub(super) clears_at: DateTime<Utc>,
+}
+
+/// Above somebody's limit: waits for a second person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RequestedTransfer {
+    pub(super) amount: Money,
+    pub(super) to_wallet_id: WalletId,
+    pub(super) to: WalletOwner,
+    pub(super) reason: String,
+    pub(super) requested_by: PartyId,
+    pub(super) expires_at: DateTime<Utc>,
 }
 
 /// All that the wallet has is `available + held + pending`; `frozen` is the part of `held` that the freeze holds.
@@ -166,6 +181,15 @@ impl cqrs_es::Aggregate for Wallet {
                 self.end_hold(hold_id);
                 self.put(amount, to);
             }
+            WalletFact::TransferRequested { transfer, amount, to_wallet_id, to, reason, requested_by, expires_at } => {
+                self.last_transfer = transfer;
+                self.transfers.insert(transfer, RequestedTransfer { amount, to_wallet_id, to, reason, requested_by, expires_at });
+            }
+            WalletFact::TransferApproved { transfer }
+            | WalletFact::TransferRejected { transfer, .. }
+            | WalletFact::TransferExpired { transfer } => {
+                self.transfers.remove(&transfer);
+            }
             WalletFact::Frozen { amount, .. } => {
                 self.status = WalletStatus::Frozen;
                 self.available -= amount.minor();
@@ -182,7 +206,7 @@ impl cqrs_es::Aggregate for Wallet {
 }
 
 impl TenantAggregate for Wallet {
-    const FOLD_VERSION: u32 = 1;
+    const FOLD_VERSION: u32 = 2;
 
     fn exists(&self) -> bool {
         self.owner.is_some()
@@ -190,6 +214,11 @@ impl TenantAggregate for Wallet {
 
     fn status(&self) -> &'static str {
         self.status.as_str()
+    }
+
+    /// Whether a transfer needs an approval is the tenant's rule.
+    fn depends_on_settings(command: &WalletCommand) -> bool {
+        matches!(command, WalletCommand::Transfer { .. })
     }
 
     /// Wallets take no claims (their id is the unique thing), so this is not reached; the answer is right all the same.

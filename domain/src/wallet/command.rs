@@ -40,12 +40,28 @@ pub enum WalletCommand {
     LiftHold {
         hold_id: HoldId,
     },
-    /// LED-18, LED-57. Refused when available money is short, currencies differ or the wallet is frozen.
+    /// LED-18, LED-57. Refused when available money is short, currencies differ or the wallet is frozen. Above a limit it
+    /// only asks for the approval of a second person.
     Transfer {
         amount: Money,
         to_wallet_id: WalletId,
         to: WalletOwner,
         reason: String,
+    },
+    /// By somebody else than who asked (four eyes); funds are checked now.
+    ApproveTransfer {
+        transfer: u32,
+    },
+    /// Also by who asked: then it is withdrawn.
+    RejectTransfer {
+        transfer: u32,
+        reason: String,
+    },
+    /// MNY-53: pays for a lot of credits of the wallet's owner. `price` is for all units.
+    BuyCredits {
+        units: i64,
+        price: Money,
+        expires_at: Option<DateTime<Utc>>,
     },
     Freeze {
         reason: String,
@@ -54,7 +70,7 @@ pub enum WalletCommand {
         reason: String,
     },
     Close,
-    /// A pending item is due (`clear:<item>`).
+    /// A pending item is due (`clear:<item>`), or a transfer waited too long (`transfer:<number>`).
     MeetDeadline {
         key: String,
         at: DateTime<Utc>,

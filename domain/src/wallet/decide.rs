@@ -1,13 +1,17 @@
 //! The rules. Pure: the same state, command and context always give the same events or the same refusal.
 
+mod credits;
+mod transfer;
+
 use chrono::{DateTime, Utc};
 
 use crate::escrow::{FundingFailure, Landing};
 use crate::kernel::{Context, HoldId, Money, TenantId, WalletId, find_transition};
 use crate::wallet::aggregate::capped;
+use crate::wallet::decide::transfer::Transfer;
 use crate::wallet::{
-    Credit, DebitPurpose, HoldPurpose, OwnerType, Place, TRANSITIONS, Wallet, WalletAction, WalletCommand, WalletError, WalletEvent,
-    WalletFact, WalletOwner, WalletStatus,
+    Credit, HoldPurpose, OwnerType, Place, TRANSITIONS, Wallet, WalletAction, WalletCommand, WalletError, WalletEvent, WalletFact,
+    WalletOwner, WalletStatus,
 };
 
 /// MNY-52.
@@ -26,12 +30,15 @@ impl Wallet {
             WalletCommand::LiftHold { hold_id } => self.lift_hold(hold_id),
             WalletCommand::Transfer { amount, to_wallet_id, to, reason } => {
                 must_name_its_wallet(to, to_wallet_id, context.tenant_id)?;
-                self.transfer(owner, amount, to, to_wallet_id, reason)?
+                self.transfer(owner, Transfer { amount, to_wallet_id, to, reason }, context)?
             }
+            WalletCommand::ApproveTransfer { transfer } => self.approve_transfer(owner, transfer, context)?,
+            WalletCommand::RejectTransfer { transfer, reason } => self.reject_transfer(transfer, reason)?,
+            WalletCommand::BuyCredits { units, price, expires_at } => self.buy_credits(owner, units, price, expires_at, context.now)?,
             WalletCommand::Freeze { reason } => self.freeze(owner, &reason)?,
             WalletCommand::Unfreeze { reason } => self.unfreeze(owner, &reason)?,
             WalletCommand::Close => self.close()?,
-            WalletCommand::MeetDeadline { key, at } => self.clear(&key, at),
+            WalletCommand::MeetDeadline { key, at } => self.meet(&key, at),
         };
         Ok(facts.into_iter().map(|fact| WalletEvent { owner, at: context.now, fact }).collect())
     }
@@ -46,9 +53,13 @@ impl Wallet {
                 Some(*owner)
             }
             WalletCommand::CaptureHold { .. } | WalletCommand::LiftHold { .. } | WalletCommand::MeetDeadline { .. } => self.owner,
-            WalletCommand::Transfer { .. } | WalletCommand::Freeze { .. } | WalletCommand::Unfreeze { .. } | WalletCommand::Close => {
-                Some(self.owner.ok_or(WalletError::NotFound)?)
-            }
+            WalletCommand::Transfer { .. }
+            | WalletCommand::ApproveTransfer { .. }
+            | WalletCommand::RejectTransfer { .. }
+            | WalletCommand::BuyCredits { .. }
+            | WalletCommand::Freeze { .. }
+            | WalletCommand::Unfreeze { .. }
+            | WalletCommand::Close => Some(self.owner.ok_or(WalletError::NotFound)?),
         };
         match (owner, amount_of(command)) {
             (Some(owner), Some(amount)) if owner.currency != amount.currency() => {
@@ -138,31 +149,6 @@ impl Wallet {
         self.held(hold_id).map(lifted).into_iter().collect()
     }
 
-    /// LED-18, LED-57.
-    fn transfer(
-        &self,
-        owner: WalletOwner,
-        amount: Money,
-        to: WalletOwner,
-        to_wallet_id: WalletId,
-        reason: String,
-    ) -> Result<Vec<WalletFact>, WalletError> {
-        if to == owner {
-            return Err(WalletError::ToItself);
-        }
-        if to.currency != owner.currency {
-            return Err(WalletError::CurrencyMismatch { wallet: owner.currency, given: to.currency });
-        }
-        if self.status == WalletStatus::Frozen {
-            return Err(WalletError::Frozen);
-        }
-        self.must_allow(WalletAction::Transfer)?;
-        if self.available < amount.minor() {
-            return Err(WalletError::InsufficientFunds { available: capped(self.available, owner.currency), requested: amount });
-        }
-        Ok(vec![WalletFact::Debited { amount, purpose: DebitPurpose::Transfer { to_wallet_id, to, reason } }])
-    }
-
     /// MNY-51: a move of all that is available, not a flag.
     fn freeze(&self, owner: WalletOwner, reason: &str) -> Result<Vec<WalletFact>, WalletError> {
         self.must_allow(WalletAction::Freeze)?;
@@ -185,6 +171,10 @@ impl Wallet {
             return Ok(vec![WalletFact::Closed]);
         }
         Err(WalletError::NotEmpty { available: balances.available, held: balances.held, pending: balances.pending })
+    }
+
+    fn meet(&self, key: &str, at: DateTime<Utc>) -> Vec<WalletFact> {
+        [self.clear(key, at), self.expire_transfer(key, at)].concat()
     }
 
     /// MNY-24: the deadline `clear:<item>`. Compared with the state, not with a clock; deadlines are kept to the microsecond.
@@ -213,6 +203,18 @@ impl Wallet {
         self.holds.contains_key(&hold_id) || self.ended_holds.contains(&hold_id)
     }
 
+    /// What every payment out of the wallet must meet.
+    fn must_have(&self, owner: WalletOwner, amount: Money, action: WalletAction) -> Result<(), WalletError> {
+        if self.status == WalletStatus::Frozen {
+            return Err(WalletError::Frozen);
+        }
+        self.must_allow(action)?;
+        if self.available < amount.minor() {
+            return Err(WalletError::InsufficientFunds { available: capped(self.available, owner.currency), requested: amount });
+        }
+        Ok(())
+    }
+
     fn must_allow(&self, action: WalletAction) -> Result<(), WalletError> {
         let next = find_transition(TRANSITIONS, self.status, action).next();
         next.map(|_| ()).ok_or(WalletError::NotAllowed { status: self.status, action })
@@ -230,7 +232,13 @@ fn may(command: &WalletCommand, context: &Context) -> Result<(), WalletError> {
         | WalletCommand::LiftHold { .. }
         | WalletCommand::MeetDeadline { .. } => actor.is_system(),
         WalletCommand::Open(_) => actor.is_system() || staff,
-        WalletCommand::Transfer { .. } | WalletCommand::Freeze { .. } | WalletCommand::Unfreeze { .. } | WalletCommand::Close => staff,
+        WalletCommand::Transfer { .. }
+        | WalletCommand::ApproveTransfer { .. }
+        | WalletCommand::RejectTransfer { .. }
+        | WalletCommand::BuyCredits { .. }
+        | WalletCommand::Freeze { .. }
+        | WalletCommand::Unfreeze { .. }
+        | WalletCommand::Close => staff,
     };
     if permitted { Ok(()) } else { Err(WalletError::NotPermitted) }
 }
@@ -246,9 +254,12 @@ fn amount_of(command: &WalletCommand) -> Option<Money> {
         WalletCommand::Credit(Credit { amount, .. })
         | WalletCommand::PlaceHold { amount, .. }
         | WalletCommand::CaptureHold { captured: amount, .. }
-        | WalletCommand::Transfer { amount, .. } => Some(*amount),
+        | WalletCommand::Transfer { amount, .. }
+        | WalletCommand::BuyCredits { price: amount, .. } => Some(*amount),
         WalletCommand::Open(_)
         | WalletCommand::LiftHold { .. }
+        | WalletCommand::ApproveTransfer { .. }
+        | WalletCommand::RejectTransfer { .. }
         | WalletCommand::Freeze { .. }
         | WalletCommand::Unfreeze { .. }
         | WalletCommand::Close

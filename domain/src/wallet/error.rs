@@ -28,6 +28,22 @@ pub enum WalletError {
     /// LED-30, MNY-52.
     #[error("only an empty wallet can be closed: {available} available, {held} held, {pending} pending")]
     NotEmpty { available: Money, held: Money, pending: Money },
+    #[error("units must be a whole number from 1 to {most}")]
+    UnitsInvalid { most: i64 },
+    #[error("an expiry must lie in the future")]
+    ExpiryInvalid,
+    #[error("this transfer does not wait for an approval")]
+    TransferNotFound,
+    #[error("this transfer has waited too long")]
+    TransferExpired,
+    /// LED-18.
+    #[error("who asked for a transfer cannot approve it")]
+    FourEyesRequired,
+    /// IDN-70.
+    #[error("{amount} is above your limit: somebody with a higher one must approve")]
+    ApprovalRequired { amount: Money },
+    #[error("at most {limit} transfers of a wallet can wait for an approval")]
+    TooManyTransfers { limit: usize },
     #[error("{requested} requested, {available} available")]
     InsufficientFunds { available: Money, requested: Money },
     /// The escrow took more than was held for it: books that disagree, to be looked at by a person.
@@ -49,6 +65,13 @@ impl DomainError for WalletError {
             Self::Frozen => (ErrorKind::Conflict, "WALLET_FROZEN"),
             Self::NotAllowed { .. } => (ErrorKind::Conflict, "INVALID_WALLET_TRANSITION"),
             Self::NotEmpty { .. } => (ErrorKind::Conflict, "WALLET_NOT_EMPTY"),
+            Self::UnitsInvalid { .. } => (ErrorKind::Invalid, "UNITS_INVALID"),
+            Self::ExpiryInvalid => (ErrorKind::Invalid, "EXPIRY_INVALID"),
+            Self::TransferNotFound => (ErrorKind::NotFound, "TRANSFER_NOT_FOUND"),
+            Self::TransferExpired => (ErrorKind::Conflict, "TRANSFER_EXPIRED"),
+            Self::FourEyesRequired => (ErrorKind::Forbidden, "FOUR_EYES_REQUIRED"),
+            Self::ApprovalRequired { .. } => (ErrorKind::Forbidden, "APPROVAL_REQUIRED"),
+            Self::TooManyTransfers { .. } => (ErrorKind::Conflict, "TOO_MANY_TRANSFERS"),
             Self::InsufficientFunds { .. } => (ErrorKind::Invalid, "INSUFFICIENT_FUNDS"),
             Self::HoldTooSmall { .. } => (ErrorKind::Conflict, "HOLD_TOO_SMALL"),
             Self::ClaimTaken { .. } => (ErrorKind::Conflict, "ALREADY_TAKEN"),
@@ -63,7 +86,19 @@ impl DomainError for WalletError {
             Self::InsufficientFunds { available, requested } => json!({ "available": available, "requested": requested }),
             Self::HoldTooSmall { held, requested } => json!({ "held": held, "requested": requested }),
             Self::ClaimTaken { kind } => json!({ "kind": kind }),
-            Self::NotPermitted | Self::AmountInvalid | Self::NotFound | Self::OwnerMismatch | Self::ToItself | Self::Frozen => json!({}),
+            Self::UnitsInvalid { most } => json!({ "most": most }),
+            Self::ApprovalRequired { amount } => json!({ "amount": amount }),
+            Self::TooManyTransfers { limit } => json!({ "limit": limit }),
+            Self::NotPermitted
+            | Self::AmountInvalid
+            | Self::NotFound
+            | Self::OwnerMismatch
+            | Self::ToItself
+            | Self::Frozen
+            | Self::ExpiryInvalid
+            | Self::TransferNotFound
+            | Self::TransferExpired
+            | Self::FourEyesRequired => json!({}),
         }
     }
 }

@@ -3,8 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::credits::Worth;
 use crate::escrow::{FundingFailure, Landing};
-use crate::kernel::{BankReceiptId, Currency, DeadlineChange, EscrowId, HoldId, Money, PartyId, StoredEvent, TenantId, WalletId, derived_uuid};
+use crate::kernel::{
+    BankReceiptId, CreditsId, Currency, DeadlineChange, EscrowId, HoldId, Money, PartyId, StoredEvent, TenantId, WalletId, derived_uuid,
+};
 
 /// Whose money it is; decides the accounts it stands on (file of accounts: docs/domain/ledger.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -107,6 +110,27 @@ pub enum WalletFact {
         amount: Money,
         to: Place,
     },
+    /// LED-18: too much for one person alone. Nothing is held; funds are checked again at the approval.
+    TransferRequested {
+        transfer: u32,
+        amount: Money,
+        to_wallet_id: WalletId,
+        to: WalletOwner,
+        reason: String,
+        requested_by: PartyId,
+        expires_at: DateTime<Utc>,
+    },
+    /// The debit follows in the same append.
+    TransferApproved {
+        transfer: u32,
+    },
+    TransferRejected {
+        transfer: u32,
+        reason: String,
+    },
+    TransferExpired {
+        transfer: u32,
+    },
     /// MNY-51: `amount` (all that was available) moves to the freeze.
     Frozen {
         amount: Money,
@@ -155,6 +179,14 @@ pub enum CreditPurpose {
     Transfer {
         from_wallet_id: WalletId,
     },
+    /// Sold credits were revoked (MNY-53).
+    CreditsRefund {
+        credits_id: CreditsId,
+    },
+    /// Credits paid for a service of the tenant (row 16).
+    CreditsUse {
+        credits_id: CreditsId,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,6 +194,8 @@ pub enum CreditPurpose {
 pub enum DebitPurpose {
     /// LED-18, LED-57: names the taker completely, so that the credit cannot fail.
     Transfer { to_wallet_id: WalletId, to: WalletOwner, reason: String },
+    /// Row 15: the lot of credits that the wallet's owner gets for it. `amount` = value + tax.
+    CreditPurchase { units: i64, worth: Worth, expires_at: Option<DateTime<Utc>> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,13 +210,19 @@ impl StoredEvent for WalletEvent {
         self.fact.name()
     }
 
-    /// Pending money clears by deadline.
+    /// Pending money clears, and a transfer that nobody approved expires, by deadline.
     fn deadline_changes(&self) -> Vec<DeadlineChange> {
         match &self.fact {
             WalletFact::Credited { to: Place::Pending { item, clears_at }, .. } => {
                 vec![DeadlineChange { key: format!("clear:{item}"), at: Some(*clears_at) }]
             }
             WalletFact::Cleared { item, .. } => vec![DeadlineChange { key: format!("clear:{item}"), at: None }],
+            WalletFact::TransferRequested { transfer, expires_at, .. } => {
+                vec![DeadlineChange { key: format!("transfer:{transfer}"), at: Some(*expires_at) }]
+            }
+            WalletFact::TransferApproved { transfer }
+            | WalletFact::TransferRejected { transfer, .. }
+            | WalletFact::TransferExpired { transfer } => vec![DeadlineChange { key: format!("transfer:{transfer}"), at: None }],
             WalletFact::Opened
             | WalletFact::Credited { .. }
             | WalletFact::Debited { .. }
@@ -210,6 +250,10 @@ impl WalletFact {
             Self::HoldDeclined { .. } => "wallet.hold_declined",
             Self::HoldCaptured { .. } => "wallet.hold_captured",
             Self::HoldLifted { .. } => "wallet.hold_lifted",
+            Self::TransferRequested { .. } => "wallet.transfer_requested",
+            Self::TransferApproved { .. } => "wallet.transfer_approved",
+            Self::TransferRejected { .. } => "wallet.transfer_rejected",
+            Self::TransferExpired { .. } => "wallet.transfer_expired",
             Self::Frozen { .. } => "wallet.frozen",
             Self::Unfrozen { .. } => "wallet.unfrozen",
             Self::Closed => "wallet.closed",

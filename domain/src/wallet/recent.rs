@@ -11,7 +11,7 @@ pub(super) const KEPT: usize = 512;
 /// command's receipt, which is kept for ever; the last is the account of money in transit, which must return to zero.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Recent<T>(VecDeque<T>);
+pub(crate) struct Recent<T>(VecDeque<T>);
 
 impl<T> Default for Recent<T> {
     fn default() -> Self {
@@ -20,11 +20,11 @@ impl<T> Default for Recent<T> {
 }
 
 impl<T: PartialEq> Recent<T> {
-    pub(super) fn contains(&self, value: &T) -> bool {
+    pub(crate) fn contains(&self, value: &T) -> bool {
         self.0.contains(value)
     }
 
-    pub(super) fn add(&mut self, value: T) {
+    pub(crate) fn add(&mut self, value: T) {
         if self.0.len() == KEPT {
             self.0.pop_front();
         }

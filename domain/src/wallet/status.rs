@@ -21,11 +21,12 @@ pub enum WalletAction {
     Freeze,
     Unfreeze,
     Close,
-    /// Not a move: only an active wallet may do it.
+    /// Not moves: only an active wallet may do them.
     Transfer,
+    Spend,
 }
 
-use WalletAction::{Close, Freeze, Open, Transfer, Unfreeze};
+use WalletAction::{Close, Freeze, Open, Spend, Transfer, Unfreeze};
 use WalletStatus::{Active, Closed, Frozen, Unopened};
 
 /// Every legal move; a pair that is not listed is refused. A credit after closing freezes (MNY-52), a command cannot.
@@ -33,6 +34,7 @@ use WalletStatus::{Active, Closed, Frozen, Unopened};
 pub const TRANSITIONS: &[(WalletStatus, WalletAction, WalletStatus)] = &[
     (Unopened, Open,     Active),
     (Active,   Transfer, Active),
+    (Active,   Spend,    Active),
     (Active,   Freeze,   Frozen),
     (Frozen,   Unfreeze, Active),
     (Active,   Close,    Closed),
@@ -64,6 +66,7 @@ impl std::fmt::Display for WalletAction {
             Unfreeze => "unfreeze",
             Close => "close",
             Transfer => "transfer",
+            Spend => "spend",
         })
     }
 }

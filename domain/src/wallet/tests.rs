@@ -11,13 +11,17 @@ use uuid::Uuid;
 use super::*;
 use crate::escrow::{FundingFailure, Landing};
 use crate::kernel::{
-    Actor, ActorKind, BankReceiptId, Claim, Context, DomainError, ErrorKind, EscrowId, EventId, HoldId, Money, PartyId, Role,
-    StoredEvent, TenantAggregate, TenantId, find_transition,
+    Actor, ActorKind, BankReceiptId, Claim, Context, DomainError, ErrorKind, EscrowId, EventId, HoldId, Money, PartyId, Role, StoredEvent,
+    TenantAggregate, TenantId, find_transition,
 };
 use crate::tenant::TenantSettings;
 use crate::wallet::WalletFact::{
-    Cleared, Closed, Credited, Debited, Frozen, HoldCaptured, HoldDeclined, HoldLifted, HoldPlaced, Opened, Unfrozen,
+    Cleared, Closed, Credited, Debited, Frozen, HoldCaptured, HoldDeclined, HoldLifted, HoldPlaced, Opened, TransferApproved,
+    TransferExpired, TransferRejected, TransferRequested, Unfrozen,
 };
+
+mod purchases;
+mod transfers;
 
 const TENANT: TenantId = TenantId(Uuid::from_u128(1));
 
@@ -428,6 +432,9 @@ fn money_comes_and_goes_by_the_system_and_staff_do_the_rest() {
     ];
     let by_staff = [
         transfer("1.00", other()),
+        WalletCommand::ApproveTransfer { transfer: 1 },
+        WalletCommand::RejectTransfer { transfer: 1, reason: String::new() },
+        WalletCommand::BuyCredits { units: 1, price: eur("1.00"), expires_at: None },
         WalletCommand::Freeze { reason: String::new() },
         WalletCommand::Unfreeze { reason: String::new() },
         WalletCommand::Close,
@@ -506,6 +513,13 @@ fn every_refusal_has_its_kind_code_and_details() {
             "HOLD_TOO_SMALL",
             vec!["held", "requested"],
         ),
+        (WalletError::UnitsInvalid { most: 1 }, ErrorKind::Invalid, "UNITS_INVALID", vec!["most"]),
+        (WalletError::ExpiryInvalid, ErrorKind::Invalid, "EXPIRY_INVALID", vec![]),
+        (WalletError::TransferNotFound, ErrorKind::NotFound, "TRANSFER_NOT_FOUND", vec![]),
+        (WalletError::TransferExpired, ErrorKind::Conflict, "TRANSFER_EXPIRED", vec![]),
+        (WalletError::FourEyesRequired, ErrorKind::Forbidden, "FOUR_EYES_REQUIRED", vec![]),
+        (WalletError::ApprovalRequired { amount: eur("1") }, ErrorKind::Forbidden, "APPROVAL_REQUIRED", vec!["amount"]),
+        (WalletError::TooManyTransfers { limit: 50 }, ErrorKind::Conflict, "TOO_MANY_TRANSFERS", vec!["limit"]),
         (Wallet::claim_taken(&claim, Uuid::nil()), ErrorKind::Conflict, "ALREADY_TAKEN", vec!["kind"]),
     ];
     for (error, kind, code, mut fields) in cases {
@@ -573,10 +587,13 @@ fn the_same_history_folds_to_the_same_state_or_the_fold_version_goes_up() {
         Unfrozen { amount: eur("50.50"), reason: String::new() },
         frozen("50.50"),
         credited("1.00", 4, Place::Freeze),
+        transfers::requested(1, "3.00"),
+        transfers::requested(2, "4.00"),
+        TransferRejected { transfer: 1, reason: String::new() },
     ];
     let wallet = folded(talent(), &history);
     let golden: serde_json::Value = serde_json::from_str(GOLDEN).unwrap();
-    assert_eq!((Wallet::FOLD_VERSION, serde_json::to_value(&wallet).unwrap()), (1, golden));
+    assert_eq!((Wallet::FOLD_VERSION, serde_json::to_value(&wallet).unwrap()), (2, golden));
     assert_eq!(serde_json::from_str::<Wallet>(GOLDEN).unwrap(), wallet);
     let balances = wallet.balances().unwrap();
     assert_eq!(
@@ -627,11 +644,11 @@ proptest! {
     }
 }
 
-/// The state of version 1. When it must change, `FOLD_VERSION` goes up, so that no snapshot of the old shape is used.
+/// The state of version 2. When it must change, `FOLD_VERSION` goes up, so that no snapshot of the old shape is used.
 const GOLDEN: &str = r#"{
   "status": "frozen",
   "owner": { "ownerType": "talent", "ownerId": "00000000-0000-0000-0000-000000000007", "currency": "EUR" },
-  "version": 16,
+  "version": 19,
   "available": 0,
   "frozen": 5150,
   "holds": {
@@ -652,5 +669,16 @@ const GOLDEN: &str = r#"{
     "00000000-0000-0000-0000-000000000068",
     "00000000-0000-0000-0000-000000000066",
     "00000000-0000-0000-0000-000000000067"
-  ]
+  ],
+  "transfers": {
+    "2": {
+      "amount": { "amount": "4.00", "currency": "EUR" },
+      "toWalletId": "4c14e7a6-664a-8835-a65a-52363c55eaae",
+      "to": { "ownerType": "user", "ownerId": "00000000-0000-0000-0000-000000000008", "currency": "EUR" },
+      "reason": "correction",
+      "requestedBy": "00000000-0000-0000-0000-000000000003",
+      "expiresAt": "2026-03-08T12:00:00Z"
+    }
+  },
+  "lastTransfer": 2
 }"#;

@@ -1,6 +1,7 @@
 //! Rows of the ledger. An event that moves money is one entry with its lines; accounts add the lines up.
 
 use chrono::{DateTime, Utc};
+use holdfast_domain::credits::CreditsOwner;
 use holdfast_domain::kernel::{Currency, EventId, PartyId, TenantId, derived_uuid};
 use holdfast_domain::ledger::{Account, AccountCode, JournalLine, Side};
 use holdfast_domain::wallet::DebitPurpose;
@@ -51,14 +52,20 @@ pub fn wallet_account(tenant_id: TenantId, account: &Account, currency: Currency
         AccountCode::L240 => (OwnerType::Tenant, WalletPlace::Available),
         AccountCode::L241 => (OwnerType::Tenant, WalletPlace::Held),
         AccountCode::A110
+        | AccountCode::A120
         | AccountCode::L205
         | AccountCode::L210
         | AccountCode::L215
         | AccountCode::L260
         | AccountCode::L266
+        | AccountCode::L270
+        | AccountCode::L272
         | AccountCode::L299
         | AccountCode::R400
-        | AccountCode::R470 => return None,
+        | AccountCode::R430
+        | AccountCode::R440
+        | AccountCode::R470
+        | AccountCode::X530 => return None,
     };
     let owner_id = PartyId(account.owner_id?);
     Some((wallet_id(tenant_id, owner_type, owner_id, currency).uuid(), place))
@@ -309,13 +316,21 @@ fn reference(event: &Event<'_>) -> (&'static str, Uuid) {
             | CreditPurpose::EscrowPenalty { escrow_id } => ("escrow", escrow_id.uuid()),
             CreditPurpose::BankReceipt { receipt_id, .. } => ("bank_receipt", receipt_id.uuid()),
             CreditPurpose::Transfer { from_wallet_id } => ("wallet", from_wallet_id.uuid()),
+            CreditPurpose::CreditsRefund { credits_id } | CreditPurpose::CreditsUse { credits_id } => ("credits", credits_id.uuid()),
         },
-        WalletFact::Debited { purpose: DebitPurpose::Transfer { to_wallet_id, .. }, .. } => ("wallet", to_wallet_id.uuid()),
+        WalletFact::Debited { purpose, .. } => match purpose {
+            DebitPurpose::Transfer { to_wallet_id, .. } => ("wallet", to_wallet_id.uuid()),
+            DebitPurpose::CreditPurchase { .. } => ("credits", CreditsOwner::from(wallet.owner).credits_id(event.origin.tenant_id).uuid()),
+        },
         WalletFact::HoldPlaced { purpose: HoldPurpose::EscrowFunding { escrow_id, .. }, .. } => ("escrow", escrow_id.uuid()),
         WalletFact::HoldCaptured { hold_id, .. } | WalletFact::HoldLifted { hold_id, .. } => ("hold", hold_id.uuid()),
         WalletFact::Opened
         | WalletFact::Cleared { .. }
         | WalletFact::HoldDeclined { .. }
+        | WalletFact::TransferRequested { .. }
+        | WalletFact::TransferApproved { .. }
+        | WalletFact::TransferRejected { .. }
+        | WalletFact::TransferExpired { .. }
         | WalletFact::Frozen { .. }
         | WalletFact::Unfrozen { .. }
         | WalletFact::Closed => own,

@@ -101,7 +101,11 @@ impl View for WalletRow {
             | WalletFact::HoldPlaced { .. }
             | WalletFact::HoldDeclined { .. }
             | WalletFact::HoldCaptured { .. }
-            | WalletFact::HoldLifted { .. } => self.status,
+            | WalletFact::HoldLifted { .. }
+            | WalletFact::TransferRequested { .. }
+            | WalletFact::TransferApproved { .. }
+            | WalletFact::TransferRejected { .. }
+            | WalletFact::TransferExpired { .. } => self.status,
         };
         let freeze = Account::wallet_freeze(wallet.owner);
         for line in event.entry()?.into_iter().flat_map(holdfast_domain::ledger::JournalEntry::lines) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::samples::*;
+use crate::credits::Provider;
 use crate::escrow::{LegParty, MoneySource};
 use crate::event::AnyEvent;
 use crate::ledger::{AccountCode, JournalEntry, Side, post};
@@ -45,7 +46,7 @@ fn chart() -> String {
 fn dimensions(code: AccountCode) -> (&'static str, &'static str) {
     use AccountCode::*;
     match code {
-        A110 | L260 | L266 | R400 | R470 => ("–", "–"),
+        A110 | A120 | L260 | L266 | R400 | R430 | R440 | R470 | X530 => ("–", "–"),
         L200 => ("payer", "–"),
         L202 => ("payer", "hold id, or `freeze`"),
         L205 => ("bank receipt", "–"),
@@ -55,6 +56,8 @@ fn dimensions(code: AccountCode) -> (&'static str, &'static str) {
         L226 => ("payee", "hold id, or `freeze`"),
         L240 => ("tenant", "–"),
         L241 => ("tenant", "hold id, or `freeze`"),
+        L270 => ("owner of the credits", "lot"),
+        L272 => ("reservation", "lot"),
         L299 => ("event that gave the money", "leg of that event"),
     }
 }
@@ -100,6 +103,17 @@ fn rows() -> Vec<(&'static str, Vec<AnyEvent>)> {
         ("MNY-51: while frozen", any(|| hold_lifted("1", Place::Freeze))),
         ("MNY-51", any(|| frozen("1"))),
         ("MNY-51", any(|| unfrozen("1"))),
+        ("row 15", vec![credits_sold("1000", "180")]),
+        ("row 22: set apart", vec![credits_reserved("1")]),
+        ("row 22: not used", vec![credits_released(vec![sold_part(1, "1")], vec![])]),
+        ("MNY-54: expired meanwhile", vec![credits_released(vec![], vec![sold_part(1, "1")])]),
+        ("row 16", vec![credits_consumed(vec![sold_part(1, "1")], false, Provider::Platform, None)]),
+        ("row 22: from a reservation", vec![credits_consumed(vec![sold_part(1, "1")], true, Provider::Platform, None)]),
+        ("row 16: service of the tenant", vec![credits_consumed(vec![sold_part(1, "1")], false, Provider::Tenant, None)]),
+        ("row 18", vec![credits_consumed(vec![promo_part(1)], false, Provider::Platform, Some("1"))]),
+        ("row 18: service of the tenant", vec![credits_consumed(vec![promo_part(1)], false, Provider::Tenant, Some("1"))]),
+        ("MNY-53: a refund", vec![credits_revoked(vec![taxed_part("10", "1")])]),
+        ("row 17", vec![credits_expired(sold_part(1, "1"))]),
     ]
 }
 

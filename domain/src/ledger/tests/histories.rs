@@ -204,11 +204,16 @@ impl World {
                 let purpose = CreditPurpose::Transfer { from_wallet_id: id };
                 self.credit(*to, amount.minor(), Landing { event_id, leg: 0 }, purpose, None, None);
             }
+            WalletFact::Debited { amount, purpose: DebitPurpose::CreditPurchase { .. } } => *sum -= amount.minor(),
             // All else moves money only within the wallet.
             WalletFact::Opened
             | WalletFact::Cleared { .. }
             | WalletFact::HoldDeclined { .. }
             | WalletFact::HoldLifted { .. }
+            | WalletFact::TransferRequested { .. }
+            | WalletFact::TransferApproved { .. }
+            | WalletFact::TransferRejected { .. }
+            | WalletFact::TransferExpired { .. }
             | WalletFact::Frozen { .. }
             | WalletFact::Unfrozen { .. }
             | WalletFact::Closed => {}

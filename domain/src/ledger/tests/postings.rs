@@ -2,6 +2,7 @@
 
 use super::books::Books;
 use super::samples::*;
+use crate::credits::Provider;
 use crate::escrow::{LegParty, MoneySource};
 use crate::event::AnyEvent;
 use crate::ledger::{Side, post};
@@ -19,6 +20,7 @@ fn lines(event: &AnyEvent) -> Vec<String> {
             None => String::new(),
             Some(id) if id == own => format!("{{own,{}}}", account.detail),
             Some(id) if id == GIVEN.event_id.0 => format!("{{given,{}}}", account.detail),
+            Some(id) if account.detail == LOT.to_string() => format!("{{{},lot}}", name(id)),
             Some(id) if account.detail == HOLD.to_string() => format!("{{{},hold}}", name(id)),
             Some(id) if account.detail.is_empty() => format!("{{{}}}", name(id)),
             Some(id) => format!("{{{},{}}}", name(id), account.detail),
@@ -34,6 +36,7 @@ fn name(id: uuid::Uuid) -> &'static str {
         id if id == PAYER.0 => "payer",
         id if id == PAYEE.0 => "payee",
         id if id == TENANT.0 => "tenant",
+        id if id == RESERVATION.0 => "reservation",
         _ => "?",
     }
 }
@@ -178,6 +181,56 @@ fn mny_51_a_freeze_is_a_hold_of_its_own() {
 #[test]
 fn led_57_a_transfer_leaves_by_transit() {
     assert_eq!(lines(&wallet(OwnerType::Tenant, debited("3.00"))), ["Dr L240{tenant} 3.00", "Cr L299{own,0} 3.00"]);
+}
+
+#[test]
+fn row_15_credits_are_paid_from_transit_and_owed_until_they_are_used() {
+    assert_eq!(
+        lines(&credits_sold("1000.00", "180.00")),
+        ["Dr L299{given,3} 1000.00", "Cr L270{payer,lot} 1000.00", "Dr L299{given,3} 180.00", "Cr L260 180.00"]
+    );
+    assert_eq!(lines(&credits_sold("1000.00", "0.00")), ["Dr L299{given,3} 1000.00", "Cr L270{payer,lot} 1000.00"]);
+}
+
+#[test]
+fn row_16_used_credits_are_earned_or_owed_to_the_tenant() {
+    let used = |provider| lines(&credits_consumed(vec![sold_part(300, "300.00")], false, provider, None));
+    assert_eq!(used(Provider::Platform), ["Dr L270{payer,lot} 300.00", "Cr R430 300.00"]);
+    assert_eq!(used(Provider::Tenant), ["Dr L270{payer,lot} 300.00", "Cr L299{own,0} 300.00"]);
+}
+
+#[test]
+fn row_17_expired_credits_are_breakage() {
+    assert_eq!(lines(&credits_expired(sold_part(200, "200.00"))), ["Dr L270{payer,lot} 200.00", "Cr R440 200.00"]);
+    let given = credits_expired(promo_part(200));
+    assert_eq!(post(&origin(&given), &given).unwrap(), None);
+}
+
+#[test]
+fn row_18_given_credits_are_units_only_until_they_are_used() {
+    // MNY-53: for the platform's own service they net to zero, for the tenant's the platform brings money of its own.
+    let used = |provider| lines(&credits_consumed(vec![promo_part(100)], false, provider, Some("100.00")));
+    assert_eq!(used(Provider::Platform), ["Dr X530 100.00", "Cr R430 100.00"]);
+    assert_eq!(used(Provider::Tenant), ["Dr X530 100.00", "Dr A110 100.00", "Cr A120 100.00", "Cr L299{own,0} 100.00"]);
+}
+
+#[test]
+fn row_22_and_mny_54_a_reservation_sets_the_same_lots_apart() {
+    assert_eq!(lines(&credits_reserved("500.00")), ["Dr L270{payer,lot} 500.00", "Cr L272{reservation,lot} 500.00"]);
+    let served = credits_consumed(vec![sold_part(1, "120.00")], true, Provider::Platform, None);
+    assert_eq!(lines(&served), ["Dr L272{reservation,lot} 120.00", "Cr R430 120.00"]);
+    let back = ["Dr L272{reservation,lot} 380.00", "Cr L270{payer,lot} 380.00"];
+    assert_eq!(lines(&credits_released(vec![sold_part(1, "380.00")], vec![])), back);
+    let expired = ["Dr L270{payer,lot} 380.00", "Cr R440 380.00"];
+    assert_eq!(lines(&credits_released(vec![], vec![sold_part(1, "380.00")])), [back, expired].concat());
+}
+
+#[test]
+fn mny_53_revoked_credits_that_were_sold_are_refunded_with_their_tax() {
+    assert_eq!(
+        lines(&credits_revoked(vec![taxed_part("100.00", "18.00")])),
+        ["Dr L270{payer,lot} 100.00", "Dr L260 18.00", "Cr L299{own,0} 118.00"]
+    );
 }
 
 #[test]

@@ -4,13 +4,14 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::bank_receipt::BankReceiptEvent;
+use crate::credits::{CreditsEvent, CreditsFact, CreditsLeg, CreditsOwner, Drawn, LotPart, Provider, Reference as Use, Worth};
 use crate::dispute::CaseFacts;
 use crate::escrow::{
     Deadlines, DecisionKind, DisputeKind, EscrowEvent, EscrowFact, EscrowStatus, FundingFailure, FundingPart, FundingSource, Hat, Landing,
     Leg, LegParty, MoneySource, Outcome, Reference, ReleaseMode,
 };
 use crate::event::AnyEvent;
-use crate::kernel::{ContractId, DisputeId, EscrowId, EventId, HoldId, Money, Origin, PartyId, TenantId, WalletId};
+use crate::kernel::{ContractId, DisputeId, EscrowId, EventId, HoldId, LotId, Money, Origin, PartyId, ReservationId, TenantId, WalletId};
 use crate::tenant::{PenaltyBeneficiary, PenaltyRule, TenantEvent};
 use crate::wallet::{CreditPurpose, DebitPurpose, HoldPurpose, OwnerType, Place, WalletEvent, WalletFact, WalletOwner};
 
@@ -22,6 +23,8 @@ pub(super) const PAYEE: PartyId = PartyId(Uuid::from_u128(4));
 pub(super) const HOLD: HoldId = HoldId(Uuid::from_u128(5));
 pub(super) const GIVEN: Landing = Landing { event_id: EventId(Uuid::from_u128(6)), leg: 3 };
 const DISPUTE: DisputeId = DisputeId(Uuid::from_u128(7));
+pub(super) const LOT: LotId = LotId(Uuid::from_u128(9));
+pub(super) const RESERVATION: ReservationId = ReservationId(Uuid::from_u128(10));
 
 pub(super) fn at() -> DateTime<Utc> {
     "2026-03-01T12:00:00Z".parse().unwrap()
@@ -189,6 +192,65 @@ pub(super) fn unfrozen(amount: &str) -> WalletFact {
     WalletFact::Unfrozen { amount: eur(amount), reason: "cleared".to_owned() }
 }
 
+pub(super) fn credits(fact: CreditsFact) -> AnyEvent {
+    CreditsEvent { owner: CreditsOwner { owner_type: OwnerType::User, owner_id: PAYER }, at: at(), fact }.into()
+}
+
+pub(super) fn credits_sold(value: &str, tax: &str) -> AnyEvent {
+    let (worth, wallet_id) = (Worth { value: eur(value), tax: eur(tax) }, owner(OwnerType::User).wallet_id(TENANT));
+    credits(CreditsFact::Sold { lot_id: LOT, number: 1, units: 1000, worth, expires_at: None, landing: GIVEN, wallet_id })
+}
+
+pub(super) fn sold_part(units: i64, value: &str) -> LotPart {
+    LotPart { units, worth: Some(Worth { value: eur(value), tax: eur("0") }), ..promo_part(units) }
+}
+
+pub(super) fn taxed_part(value: &str, tax: &str) -> LotPart {
+    LotPart { worth: Some(Worth { value: eur(value), tax: eur(tax) }), ..promo_part(1) }
+}
+
+pub(super) fn promo_part(units: i64) -> LotPart {
+    LotPart { lot_id: LOT, number: 1, units, worth: None, expires_at: None, left: 0 }
+}
+
+fn used_for() -> Use {
+    Use { ref_type: "campaign".to_owned(), ref_id: STREAM }
+}
+
+pub(super) fn credits_reserved(value: &str) -> AnyEvent {
+    let parts = vec![sold_part(1, value), LotPart { lot_id: LotId(Uuid::nil()), ..promo_part(1) }];
+    credits(CreditsFact::Reserved { reservation_id: RESERVATION, units: 2, until: at(), reference: used_for(), parts })
+}
+
+pub(super) fn credits_released(returned: Vec<LotPart>, expired: Vec<LotPart>) -> AnyEvent {
+    credits(CreditsFact::Released { reservation_id: RESERVATION, by_deadline: false, returned, expired })
+}
+
+pub(super) fn credits_consumed(parts: Vec<LotPart>, drawn: bool, provider: Provider, promo: Option<&str>) -> AnyEvent {
+    let sum =
+        parts.iter().filter_map(|part| part.worth).map(|worth| worth.value).chain(promo.map(eur)).reduce(|a, b| a.try_add(b).unwrap());
+    let leg = sum.filter(|_| provider == Provider::Tenant).map(|amount| CreditsLeg { leg: 0, to: owner(OwnerType::Tenant), amount });
+    credits(CreditsFact::Consumed {
+        units: parts.iter().map(|part| part.units).sum(),
+        parts,
+        drawn: drawn.then_some(Drawn { reservation_id: RESERVATION, left: 0 }),
+        reference: used_for(),
+        provider,
+        promo: promo.map(eur),
+        legs: leg.into_iter().collect(),
+    })
+}
+
+pub(super) fn credits_revoked(parts: Vec<LotPart>) -> AnyEvent {
+    let money = parts.iter().filter_map(|part| part.worth).map(|worth| worth.value.try_add(worth.tax).unwrap());
+    let legs = money.map(|amount| CreditsLeg { leg: 0, to: owner(OwnerType::User), amount }).collect();
+    credits(CreditsFact::Revoked { units: 1, parts, reason: "refund".to_owned(), legs })
+}
+
+pub(super) fn credits_expired(part: LotPart) -> AnyEvent {
+    credits(CreditsFact::Expired { part })
+}
+
 /// Every event that moves no money. `Created` is left out: its terms are the escrow's own matter.
 pub(super) fn without_money() -> Vec<AnyEvent> {
     let text = || "reason".to_owned();
@@ -231,9 +293,25 @@ pub(super) fn without_money() -> Vec<AnyEvent> {
     ];
     let declined =
         WalletFact::HoldDeclined { hold_id: HOLD, amount: eur("1"), purpose: funding(), reason: FundingFailure::InsufficientFunds };
-    let wallets = [WalletFact::Opened, WalletFact::Closed, declined, frozen("0"), unfrozen("0")];
+    let asked = WalletFact::TransferRequested {
+        transfer: 1,
+        amount: eur("1"),
+        to_wallet_id: owner(OwnerType::Talent).wallet_id(TENANT),
+        to: owner(OwnerType::Talent),
+        reason: text(),
+        requested_by: PAYER,
+        expires_at: at(),
+    };
+    let answers = [
+        WalletFact::TransferApproved { transfer: 1 },
+        WalletFact::TransferRejected { transfer: 1, reason: text() },
+        WalletFact::TransferExpired { transfer: 1 },
+    ];
+    let wallets = [WalletFact::Opened, WalletFact::Closed, declined, frozen("0"), unfrozen("0"), asked].into_iter().chain(answers);
     let mut events: Vec<_> = facts.into_iter().map(escrow).collect();
     events.extend(wallets.map(|fact| wallet(OwnerType::User, fact)));
+    events.push(credits(CreditsFact::Issued { lot_id: LOT, number: 1, units: 100, expires_at: None, reason: text() }));
+    events.push(credits_consumed(vec![promo_part(1)], false, Provider::Platform, None));
     events.push(TenantEvent::Activated.into());
     events
 }
