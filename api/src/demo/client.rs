@@ -38,6 +38,8 @@ pub(super) struct Call {
     pub(super) key: Option<String>,
     pub(super) min_position: Option<i64>,
     pub(super) body: Option<Value>,
+    /// A plain text that goes to the address of an upload ticket as it is; `path` is then that address.
+    pub(super) file: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -93,7 +95,11 @@ impl Http {
     }
 
     async fn once(&self, call: &Call) -> anyhow::Result<(Answer, HeaderMap)> {
-        let mut request = self.client.request(call.method.clone(), format!("{}{}", self.base_url, call.path));
+        let url = if call.path.starts_with('/') { format!("{}{}", self.base_url, call.path) } else { call.path.clone() };
+        let mut request = self.client.request(call.method.clone(), url);
+        if let Some(file) = &call.file {
+            request = request.header("Content-Type", "text/plain").body(file.clone());
+        }
         if let Some(token) = &call.token {
             request = request.bearer_auth(token);
         }

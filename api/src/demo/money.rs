@@ -56,6 +56,7 @@ impl Bank<'_> {
             key: Some(format!("receipt-{reference}")),
             min_position: None,
             body: Some(body),
+            file: None,
         };
         self.http.call(&call).await
     }
@@ -94,6 +95,7 @@ impl Bank<'_> {
             key: None,
             min_position: (seen > 0).then_some(seen),
             body: None,
+            file: None,
         };
         self.http.call(&call).await
     }
@@ -133,6 +135,7 @@ impl Bank<'_> {
                 key: Some(format!("{key}-{}", id("key"))),
                 min_position: None,
                 body: Some(body),
+                file: None,
             };
             self.http.call(&call).await
         };
@@ -160,6 +163,7 @@ impl Bank<'_> {
                 key: None,
                 min_position: seen,
                 body: None,
+                file: None,
             };
             let answer = self.http.call(&call).await?;
             match answer.body["status"].as_str() {

@@ -78,8 +78,15 @@ fn words(
         escrow: None,
         payer_wallet: wallet_id(tenant_id, OwnerType::User, PartyId(payer), currency).uuid(),
         payee_wallet: wallet_id(tenant_id, OwnerType::Talent, PartyId(payee), currency).uuid(),
+        kept: BTreeMap::new(),
+        day: first_day() + chrono::TimeDelta::days(number.into()),
         seed,
     })
+}
+
+/// Bookings of the demo are in years that nobody plays in.
+fn first_day() -> chrono::DateTime<chrono::Utc> {
+    chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(365 * 100)
 }
 
 pub(super) fn wallets(parts: &[Part<'_>]) -> Wallets {

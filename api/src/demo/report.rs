@@ -230,6 +230,7 @@ async fn settled_books(tenant: &TenantPlan, http: &Http, cast: &Cast) -> anyhow:
             key: None,
             min_position: None,
             body: None,
+            file: None,
         };
         let answer = http.call(&call).await?;
         anyhow::ensure!(answer.status == 200, "the ledger cannot be read: {}", answer.describe());

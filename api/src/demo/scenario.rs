@@ -124,6 +124,11 @@ pub(super) struct Step {
     /// `fund` stands for `/v1/escrows/{escrow}/fund`, `create` for `/v1/escrows`; `/…` is taken as it is.
     pub(super) post: Option<String>,
     pub(super) get: Option<String>,
+    pub(super) put: Option<String>,
+    pub(super) patch: Option<String>,
+    pub(super) delete: Option<String>,
+    /// A text that is sent as it is to the address of an upload ticket (`put`), not to our own routes.
+    pub(super) file: Option<String>,
     pub(super) body: Option<Value>,
     #[serde(default)]
     pub(super) expect: Option<u16>,
@@ -135,6 +140,12 @@ pub(super) struct Step {
     /// Then wait until the escrow shows this: fields by JSON pointer.
     #[serde(default)]
     pub(super) until: BTreeMap<String, Value>,
+    /// What `until` looks at instead of the escrow: a path, seen by whoever sent the request.
+    pub(super) at: Option<String>,
+    /// Fields of the answer (or of what `until` saw), by JSON pointer, under names that later steps use as `{name}`.
+    /// `escrow` is the story's escrow from then on.
+    #[serde(default)]
+    pub(super) keep: BTreeMap<String, String>,
     /// The same request with the same key, one after the other: the first answer every time.
     #[serde(default = "one")]
     pub(super) times: u32,
@@ -214,7 +225,9 @@ impl Scenario {
         ensure!(!self.stages(story)?.is_empty(), "no tenant of it has one of its currencies");
         ensure!(story.minor[0] > 0 && story.minor[0] <= story.minor[1], "minor: the first must be above zero and not above the second");
         for (number, step) in story.steps.iter().enumerate() {
-            ensure!(step.post.is_some() != step.get.is_some(), "step {number}: either post or get");
+            let methods = [&step.post, &step.get, &step.put, &step.patch, &step.delete];
+            ensure!(methods.into_iter().flatten().count() == 1, "step {number}: one of post, get, put, patch and delete");
+            ensure!(step.file.is_none() || step.put.is_some(), "step {number}: a file is put");
             ensure!(step.times > 0 && step.at_once > 0 && step.race > 0, "step {number}: times, at_once and race are at least 1");
         }
         Ok(())

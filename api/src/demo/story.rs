@@ -63,7 +63,7 @@ impl<'a> Telling<'a> {
     }
 
     fn place(&self, index: usize, step: &Step) -> String {
-        let what = step.post.as_deref().or(step.get.as_deref()).unwrap_or_default();
+        let what = [&step.post, &step.get, &step.put, &step.patch, &step.delete].into_iter().flatten().next().map_or("", String::as_str);
         let escrow = self.words.escrow.map(|id| format!(", escrow {id}")).unwrap_or_default();
         format!(
             "story {:?} ({} of tenant {}{escrow}), step {} ({:?} {what})",
@@ -85,10 +85,15 @@ impl<'a> Telling<'a> {
             self.one_after_the_other(step, &call).await?
         };
         self.remember(step, &answer);
+        self.keep(step, &answer.body)?;
         matches_all(&self.words, &answer.body, &step.shows)
             .map_err(|problem| anyhow::anyhow!("{problem}; the answer was {}", answer.describe()))?;
         if !step.until.is_empty() {
-            self.wait_for(&step.until, self.repeated).await?;
+            let seen = match &step.at {
+                None => self.wait_for(&step.until, self.repeated).await?,
+                Some(path) => self.wait_at(path, step.actor, &step.until, self.repeated).await?,
+            };
+            self.keep(step, &seen)?;
         }
         Ok(())
     }
@@ -142,17 +147,23 @@ impl<'a> Telling<'a> {
     }
 
     fn call(&mut self, index: usize, step: &Step) -> anyhow::Result<Call> {
-        let (method, path) = match (&step.post, &step.get) {
-            (Some(path), _) => (Method::POST, self.path(path)?),
-            (None, Some(path)) => (Method::GET, self.path(path)?),
-            (None, None) => bail!("neither post nor get"),
-        };
-        let is_command = method == Method::POST;
+        let ways = [
+            (Method::POST, &step.post),
+            (Method::GET, &step.get),
+            (Method::PUT, &step.put),
+            (Method::PATCH, &step.patch),
+            (Method::DELETE, &step.delete),
+        ];
+        let (method, path) = ways.into_iter().find_map(|(method, path)| Some((method, path.as_ref()?))).context("no method")?;
+        let path = self.path(path)?;
+        let is_command = method != Method::GET;
         if !step.same_key {
             self.last_key = format!("demo-{}-{}-{index}", self.words.seed, self.number);
         }
         let body = step.body.as_ref().map(|body| self.words.fill(body)).transpose()?;
-        let (tenant, token) = self.identity(step.actor)?;
+        // A ticket's address says all by itself.
+        let (tenant, token) = if step.file.is_some() { (self.words.tenant, None) } else { self.identity(step.actor)? };
+        let is_command = is_command && step.file.is_none();
         Ok(Call {
             method,
             path,
@@ -160,7 +171,8 @@ impl<'a> Telling<'a> {
             tenant: Some(tenant.to_string()),
             key: (is_command && !step.no_key).then(|| self.last_key.clone()),
             min_position: (!is_command && self.seen > 0 && tenant == self.words.tenant).then_some(self.seen),
-            body: body.or_else(|| is_command.then(|| serde_json::json!({}))),
+            body: body.or_else(|| (is_command && step.file.is_none()).then(|| serde_json::json!({}))),
+            file: step.file.clone(),
         })
     }
 
@@ -168,7 +180,7 @@ impl<'a> Telling<'a> {
         let path = match path {
             "create" => "/v1/escrows".to_owned(),
             "show" => "/v1/escrows/{escrow}".to_owned(),
-            _ if path.starts_with('/') => path.to_owned(),
+            _ if path.starts_with('/') || path.starts_with('{') => path.to_owned(),
             action => format!("/v1/escrows/{{escrow}}/{action}"),
         };
         self.words.text(&path)
@@ -198,7 +210,7 @@ impl<'a> Telling<'a> {
 
     fn remember(&mut self, step: &Step, answer: &Answer) {
         self.repeated |= answer.replayed;
-        if step.post.is_none() || answer.status >= 300 {
+        if step.get.is_some() || answer.status >= 300 {
             return;
         }
         if let Some(position) = answer.body["position"].as_i64() {
@@ -211,28 +223,54 @@ impl<'a> Telling<'a> {
         }
     }
 
+    /// What is not in this answer may be in what is waited for.
+    fn keep(&mut self, step: &Step, body: &Value) -> anyhow::Result<()> {
+        for (name, pointer) in &step.keep {
+            let kept = match body.pointer(pointer) {
+                Some(Value::String(text)) => text.clone(),
+                Some(Value::Number(number)) => number.to_string(),
+                Some(_) | None => continue,
+            };
+            if name == "escrow" {
+                self.words.escrow = Some(Uuid::parse_str(&kept).context("the escrow's id is no id")?);
+            }
+            self.words.kept.insert(name.clone(), kept);
+        }
+        Ok(())
+    }
+
     /// Looks at the escrow until it shows everything that is wanted; `or_later`: or has gone past it.
     async fn wait_for(&self, wanted: &BTreeMap<String, Value>, or_later: bool) -> anyhow::Result<Value> {
+        self.wait_at("show", Role::Admin, wanted, or_later).await
+    }
+
+    async fn wait_at(&self, path: &str, seer: Role, wanted: &BTreeMap<String, Value>, or_later: bool) -> anyhow::Result<Value> {
         let started = Instant::now();
         let mut pause = Duration::from_millis(25);
         loop {
-            let (tenant, token) = self.identity(Role::Admin)?;
+            let (tenant, token) = self.identity(seer)?;
             let call = Call {
                 method: Method::GET,
-                path: self.path("show")?,
+                path: self.path(path)?,
                 token,
                 tenant: Some(tenant.to_string()),
                 key: None,
                 min_position: Some(self.seen),
                 body: None,
+                file: None,
             };
             let answer = self.http.call(&call).await?;
-            ensure!(answer.status == 200, "the escrow cannot be seen: {}", answer.describe());
+            // What a reaction makes may not be there yet.
+            if answer.status == 404 && started.elapsed() < PATIENCE {
+                tokio::time::sleep(pause).await;
+                continue;
+            }
+            ensure!(answer.status == 200, "{path} cannot be seen: {}", answer.describe());
             match matches_all(&self.words, &answer.body, wanted) {
                 Ok(()) => return Ok(answer.body),
                 Err(_) if or_later && (has_ended(&answer.body) || started.elapsed() > PATIENCE_WHEN_REPEATED) => return Ok(answer.body),
                 Err(problem) if started.elapsed() > PATIENCE => {
-                    bail!("{problem} even after {} s; the escrow is {}", PATIENCE.as_secs(), answer.body)
+                    bail!("{problem} even after {} s; {path} shows {}", PATIENCE.as_secs(), answer.body)
                 }
                 Err(_) => tokio::time::sleep(pause).await,
             }

@@ -1,8 +1,10 @@
 //! The `{…}` words of the scenario file.
 
+use std::collections::BTreeMap;
 use std::str::FromStr as _;
 
 use anyhow::{Context as _, bail};
+use chrono::{DateTime, TimeDelta, Utc};
 use holdfast_domain::kernel::{Money, TenantId};
 use serde_json::Value;
 use uuid::Uuid;
@@ -19,6 +21,10 @@ pub(super) struct Words {
     pub(super) escrow: Option<Uuid>,
     pub(super) payer_wallet: Uuid,
     pub(super) payee_wallet: Uuid,
+    /// What answers gave and later steps need, by the name under which it was kept.
+    pub(super) kept: BTreeMap<String, String>,
+    /// Times of this story begin here: a day that no other story of the run uses.
+    pub(super) day: DateTime<Utc>,
     /// Makes `{uuid x}` the same within the story and different in every other.
     pub(super) seed: Uuid,
 }
@@ -74,7 +80,14 @@ impl Words {
                 let plain = self.amount.amount().to_string();
                 if plain.contains('.') { format!("{plain}1") } else { format!("{plain}.1") }
             }
-            _ => bail!("{{{word}}} is no word of a scenario"),
+            // So many quarters of an hour into the story's own day.
+            "time" => (self.day + TimeDelta::minutes(15 * i64::from_str(argument)?)).to_rfc3339(),
+            // The month that runs, and the first instant of it: statements.
+            "month" => Utc::now().format("%Y-%m").to_string(),
+            name => match self.kept.get(name) {
+                Some(kept) => kept.clone(),
+                None => bail!("{{{word}}} is no word of a scenario, and nothing was kept under that name"),
+            },
         })
     }
 
@@ -101,6 +114,8 @@ mod tests {
             escrow: None,
             payer_wallet: id(5),
             payee_wallet: id(6),
+            kept: BTreeMap::new(),
+            day: DateTime::UNIX_EPOCH,
             seed: id(7),
         }
     }
