@@ -4,17 +4,23 @@
 
 mod aggregate;
 mod command;
+mod decide;
 mod error;
 mod event;
+mod permit;
 mod slot;
 mod status;
+mod view;
 
-pub use aggregate::Booking;
-pub use command::{Accept, BookingCommand, CreateBooking, OtpProof};
+pub use aggregate::{Agreed, Booking, Cancellation, Dispute, Offer, PublishedCallSheet, Work};
+pub use command::{Accept, BookingCommand, CreateBooking, Evidence, OtpProof};
 pub use error::BookingError;
-pub use event::{Agreement, BookingEvent, BookingFact, BookingParties, CallSheet, DisputeMark, Otp, Pricing};
-pub use slot::Slot;
-pub use status::BookingStatus;
+pub use event::{
+    Agreement, Attendance, BookingEvent, BookingFact, BookingParties, BookingRules, CallSheet, CancelCause, DisputeMark, Otp, Pricing,
+};
+pub use permit::MOST_CODES;
+pub use slot::{Slot, SlotProblem};
+pub use status::{BookingAction, BookingStatus, MATRIX, PayoutStatus, TRANSITIONS};
 
 #[cfg(test)]
 mod tests;

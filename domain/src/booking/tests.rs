@@ -1,1 +1,0 @@
-//! The rules of `docs/domain/booking.md`, one sentence each.
