@@ -1,7 +1,9 @@
 //! The write side: writers, idempotency, reactions, deadlines. Nothing else appends events.
 
 mod bank_receipt;
+mod booking;
 mod clock;
+mod credits;
 mod deadline;
 mod escrow;
 pub mod personal;

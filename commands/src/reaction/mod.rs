@@ -6,12 +6,14 @@
 mod checkpoint;
 mod dead_letter;
 mod reactor;
+mod rule; // what reactions and effects have in common
 mod step;
 
 pub use dead_letter::{DeadLetter, dead_letter_exists, dead_letters};
 pub use reactor::Reactor;
 pub use step::{Reaction, Step};
 
+pub(crate) use rule::{Rule, Unsolved};
 pub(crate) use checkpoint::{lock_checkpoint, move_checkpoint, read_checkpoints};
 pub(crate) use step::system_actor;
 
@@ -27,5 +29,13 @@ pub fn all() -> Vec<Reaction> {
         crate::escrow::record_landing::REACTION,
         crate::bank_receipt::credit_payer::REACTION,
         crate::wallet::credit_transfer::REACTION,
+        crate::wallet::sell_credits::REACTION,
+        crate::credits::credit_legs::REACTION,
+        crate::booking::create_contract::REACTION,
+        crate::booking::create_escrow::REACTION,
+        crate::booking::start_work::REACTION,
+        crate::booking::submit_delivery::REACTION,
+        crate::booking::move_start::REACTION,
+        crate::booking::end_agreement::REACTION,
     ]
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::booking::{BookingAction, BookingStatus, SlotProblem};
 use crate::escrow::EscrowError;
-use crate::kernel::{DomainError, ErrorKind, FreeJsonProblem, PartyId};
+use crate::kernel::{DisputeId, DomainError, ErrorKind, FreeJsonProblem, PartyId};
 
 /// In order of precedence: the first that applies is the one reported.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -26,6 +26,8 @@ pub enum BookingError {
     /// JOB-47.
     #[error("the escrow of this booking is not funded")]
     EscrowNotFunded,
+    #[error("dispute {dispute_id} about it is open")]
+    DisputeOpen { dispute_id: DisputeId },
     #[error("there is no call sheet that is not published")]
     CallSheetUnchanged,
     #[error("a booking has {limit} completion codes at most")]
@@ -66,6 +68,7 @@ impl DomainError for BookingError {
             Self::HoldDiffers { .. } => (Conflict, "HOLD_DIFFERS"),
             Self::AnswerOverdue => (Conflict, "ANSWER_OVERDUE"),
             Self::EscrowNotFunded => (Conflict, "ESCROW_NOT_FUNDED"),
+            Self::DisputeOpen { .. } => (Conflict, "DISPUTE_OPEN"),
             Self::CallSheetUnchanged => (Conflict, "CALL_SHEET_UNCHANGED"),
             Self::TooManyCodes { .. } => (Conflict, "TOO_MANY_CODES"),
             Self::SlotInvalid(_) => (Invalid, "SCHEDULE_INVALID"),
@@ -84,6 +87,7 @@ impl DomainError for BookingError {
         match self {
             Self::NotAllowed { status, action } => json!({ "status": status, "action": action }),
             Self::Denied { action } => json!({ "action": action }),
+            Self::DisputeOpen { dispute_id } => json!({ "disputeId": dispute_id }),
             Self::HoldDiffers { field } => json!({ "field": field }),
             Self::TooManyCodes { limit } => json!({ "limit": limit }),
             Self::SlotInvalid(problem) => json!({ "field": "schedule", "problem": problem.to_string() }),

@@ -1,7 +1,5 @@
 //! What happened to a booking. Stored for ever.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -199,8 +197,6 @@ pub struct Agreement {
     pub template_version: u32,
     /// Markdown, sealed under the contract's own id.
     pub body: Personal<String>,
-    /// What was put into the template, sealed like the body.
-    pub variables: Personal<BTreeMap<String, String>>,
     /// SHA-256 of the body's bytes, hex.
     pub hash: String,
 }
@@ -269,7 +265,7 @@ impl StoredEvent for BookingEvent {
                 location.iter().map(Personal::sealed).collect()
             }
             BookingFact::Updated { location } => vec![location.sealed()],
-            BookingFact::Accepted { agreement, .. } => vec![agreement.body.sealed(), agreement.variables.sealed()],
+            BookingFact::Accepted { agreement, .. } => vec![agreement.body.sealed()],
             BookingFact::Completed { attendance, .. } => attendance.note.iter().chain(&attendance.gps).map(Personal::sealed).collect(),
             BookingFact::CallSheetSaved { call_sheet } => vec![call_sheet.content.sealed()],
             BookingFact::HoldPlaced { .. }

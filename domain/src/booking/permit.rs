@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::booking::{Booking, BookingAction, BookingError, BookingStatus};
+use crate::booking::{Booking, BookingAction, BookingError, BookingStatus, DisputeMark};
 use crate::escrow::Hat;
 use crate::kernel::{Actor, PartyId, TenantId};
 
@@ -60,7 +60,12 @@ impl Booking {
         match action {
             A::Create => only(self.hold_expires_at.is_none_or(|at| now < at), BookingError::HoldExpired),
             A::Accept => only(self.offer.as_ref().is_none_or(|offer| now < offer.answer_due_at), BookingError::AnswerOverdue),
-            A::Start | A::Complete => only(self.paid || !self.is_agreed(), BookingError::EscrowNotFunded),
+            A::Start | A::Complete => {
+                only(self.paid || !self.is_agreed(), BookingError::EscrowNotFunded)?;
+                // What is disputed cannot be delivered.
+                let open = self.dispute.filter(|dispute| dispute.status == DisputeMark::Open);
+                open.map_or(Ok(()), |dispute| Err(BookingError::DisputeOpen { dispute_id: dispute.dispute_id }))
+            }
             // Only the machinery reports money for what is confirmed.
             A::Confirm => {
                 let again = self.status == BookingStatus::Confirmed && !actor.is_system();

@@ -90,8 +90,7 @@ pub(super) fn create() -> BookingCommand {
 }
 
 pub(super) fn accept() -> BookingCommand {
-    let (body, variables) = (sealed(), sealed());
-    let agreement = Agreement { title: "Booking".into(), template_id: None, template_version: 1, body, variables, hash: "ab".repeat(32) };
+    let agreement = Agreement { title: "Booking".into(), template_id: None, template_version: 1, body: sealed(), hash: "ab".repeat(32) };
     BookingCommand::Accept(Box::new(Accept { agreement }))
 }
 

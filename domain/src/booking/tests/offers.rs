@@ -48,7 +48,7 @@ fn acceptance_names_the_contract_and_the_escrow() {
     assert!(event.agreed && case.log[0].agreed != event.agreed);
     assert_eq!(event.to, BookingStatus::AwaitingPayment);
     assert_ne!(event.parties.contract_id(TENANT).0, event.parties.escrow_id(TENANT).0);
-    assert_eq!(event.personal().len(), 2, "the text and what was put into it");
+    assert_eq!(event.personal().len(), 1, "the text");
 }
 
 #[test]

@@ -50,6 +50,18 @@ fn disputes_are_shown() {
 }
 
 #[test]
+fn what_is_disputed_is_neither_started_nor_delivered() {
+    // JOB-04, ESC-43
+    for (status, command) in [(BookingStatus::Confirmed, BookingCommand::Start), (BookingStatus::InProgress, complete(Some(2)))] {
+        let mut case = Case::at(status);
+        case.ok(&system(), dispute(DisputeMark::Open));
+        assert_eq!(case.refused(&talent(), command.clone()), "DISPUTE_OPEN");
+        case.ok(&system(), dispute(DisputeMark::ResolvedRejected));
+        case.ok(&talent(), command);
+    }
+}
+
+#[test]
 fn without_its_money_a_booking_that_has_not_begun_is_off() {
     // MNY-14
     for status in [BookingStatus::AwaitingPayment, BookingStatus::Confirmed] {

@@ -104,6 +104,7 @@ fn every_refusal_has_a_code_of_its_own() {
         BookingError::HoldDiffers { field: "jobId" },
         BookingError::AnswerOverdue,
         BookingError::EscrowNotFunded,
+        BookingError::DisputeOpen { dispute_id: DisputeId(uuid::Uuid::nil()) },
         BookingError::CallSheetUnchanged,
         BookingError::TooManyCodes { limit: 100 },
         BookingError::SlotInvalid(SlotProblem::Empty),
