@@ -191,6 +191,7 @@ fn needed_for(action: EscrowAction) -> Option<Capability> {
         | A::MeetDeadline
         | A::RecordLanding
         | A::RecordContractSigned
+        | A::RecordStartMoved
         | A::EndAgreement
         | A::EscalateDispute
         | A::Enforce => None,

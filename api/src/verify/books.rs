@@ -13,6 +13,7 @@ use holdfast_domain::wallet::{OwnerType, Wallet};
 use holdfast_eventlog::EventLog;
 use uuid::Uuid;
 
+use super::contexts::Contexts;
 use super::read_models::Positions;
 use super::{Findings, IN_FLIGHT_S, PAGE};
 
@@ -82,6 +83,7 @@ pub(super) struct Books {
     // The whole log:
     all_escrows: HashMap<Uuid, Escrow>,
     all_wallets: HashMap<Uuid, Wallet>,
+    pub(super) contexts: Contexts,
     counted: HashMap<Uuid, Counted>,
     accounts: BTreeMap<(Account, Currency), Sums>,
     /// When money was last put on a clearing account.
@@ -112,6 +114,7 @@ impl Books {
             accounts_shown: BTreeMap::new(),
             all_escrows: HashMap::new(),
             all_wallets: HashMap::new(),
+            contexts: Contexts::default(),
             counted: HashMap::new(),
             accounts: BTreeMap::new(),
             under_way_since: BTreeMap::new(),
@@ -138,6 +141,7 @@ impl Books {
         self.events = event.position;
         self.newest = self.newest.max(event.recorded_at);
         self.check_metadata(event, findings);
+        self.contexts.take(event);
         if let Some(escrow) = event.event.of::<Escrow>() {
             self.take_escrow(event, escrow, shown, findings);
         }
@@ -212,6 +216,11 @@ impl Books {
         self.check_wallets(findings);
         self.check_totals(findings);
         self.check_transit(findings);
+        let balance = |code: AccountCode, currency: Currency| {
+            let of_code = self.accounts.iter().filter(|((account, of), _)| account.code == code && *of == currency);
+            of_code.map(|(_, sums)| sums.on(code.normal_side())).sum()
+        };
+        self.contexts.check(self.tenant_id, &self.all_escrows, balance, findings);
     }
 
     fn check_escrows(&self, findings: &mut Findings) {

@@ -4,6 +4,7 @@
 //! that, each at the position that it says it has reached. So it may run beside a working system.
 
 mod books; // the log folded: escrows, wallets, the ledger, and the invariants along the way
+mod contexts; // what holds between contexts
 mod log; // positions, sequences, receipts, claims
 mod reactions;
 mod read_models; // rows against the fold // dead letters, overdue deadlines, checkpoints
