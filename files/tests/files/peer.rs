@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use chrono::Utc;
 use holdfast_domain::kernel::{AssetId, DomainError as _, ErrorKind, TenantId};
@@ -18,6 +19,7 @@ use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::RwLock;
 use uuid::Uuid;
 
 pub(crate) const BUCKET: &str = "evidence";
@@ -36,7 +38,7 @@ pub(crate) struct Peer {
 #[derive(Clone)]
 enum Server {
     /// Ours; the `Files` it works with are the ones that the test opened last.
-    Api(std::sync::Arc<std::sync::Mutex<Option<Files>>>),
+    Api(Arc<Mutex<Option<Files>>>),
     S3,
 }
 
@@ -49,7 +51,7 @@ impl Peer {
             public_base_url: format!("http://{}", listener.local_addr().unwrap()),
             link_key: [7; 32].into(),
         };
-        let files = std::sync::Arc::new(std::sync::Mutex::new(None));
+        let files = Arc::new(Mutex::new(None));
         tokio::spawn(serve_api(listener, files.clone()));
         Self::over(backend, Server::Api(files), root)
     }
@@ -169,18 +171,40 @@ pub(crate) fn s3(address: SocketAddr) -> S3Settings {
 async fn serve_s3(root: &Path) -> SocketAddr {
     let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root).unwrap());
     builder.set_auth(SimpleAuth::from_single("holdfast", SECRET));
-    let service = builder.build();
+    let s3 = builder.build();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    // A bucket replaces an object at once, this server copies into the file that others are reading: copies are alone.
+    let copying = Arc::new(RwLock::new(()));
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service.clone()));
+            let (s3, copying) = (s3.clone(), copying.clone());
+            let service = service_fn(move |request: Request<Incoming>| {
+                let (s3, copying) = (s3.clone(), copying.clone());
+                async move {
+                    let request = request.map(s3s::Body::from);
+                    if request.headers().contains_key("x-amz-copy-source") {
+                        let _alone = copying.write().await;
+                        whole(s3.call(request).await).await
+                    } else {
+                        let _beside_others = copying.read().await;
+                        whole(s3.call(request).await).await
+                    }
+                }
+            });
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
         }
     });
     address
 }
 
-async fn serve_api(listener: TcpListener, files: std::sync::Arc<std::sync::Mutex<Option<Files>>>) {
+/// The answer with all of its body read.
+async fn whole(answer: Result<Response<s3s::Body>, s3s::HttpError>) -> Result<Response<Full<Bytes>>, s3s::HttpError> {
+    let (head, body) = answer?.into_parts();
+    Ok(Response::from_parts(head, Full::new(body.collect().await.unwrap().to_bytes())))
+}
+
+async fn serve_api(listener: TcpListener, files: Arc<Mutex<Option<Files>>>) {
     while let Ok((socket, _)) = listener.accept().await {
         let files = files.clone();
         let service = service_fn(move |request| {
