@@ -1,6 +1,8 @@
 //! What can be asked of a dispute.
 
-use crate::dispute::{CaseDecision, CaseFacts, Resolution};
+use chrono::{DateTime, Utc};
+
+use crate::dispute::{CaseDecision, CaseFacts, DisputeAction, Resolution};
 use crate::escrow::{DisputeKind, Hat};
 use crate::kernel::{AssetId, DisputeId, Money, PartyId, Personal};
 
@@ -18,12 +20,15 @@ pub enum DisputeCommand {
     Assign { assignee_id: PartyId },
     /// DSP-23.
     RequestDecision,
-    /// DSP-15, DSP-24.
+    /// DSP-15, DSP-24, MNY-29.
     Decide { decision: CaseDecision, rationale: Option<Personal<String>> },
+    /// DSP-16, DSP-26: the objection is dismissed, with or without a review. The raiser withdraws at the escrow.
+    Close { rationale: Option<Personal<String>> },
     /// DSP-17.
     Escalate { reason: Option<Personal<String>> },
-    /// The escrow's evidence time is over, or it asks the platform (MNY-17). Total.
-    RecordEvidenceClosed,
+    /// The escrow's evidence time is over (MNY-17). Total.
+    RecordEvidenceClosed { decision_due_at: Option<DateTime<Utc>> },
+    /// Nobody decided in time: the escrow asks the platform (MNY-17). Total.
     RecordEscalated,
     /// The escrow carried something out: this decision, a concession of everything, a withdrawal (DSP-25, DSP-26). Total.
     RecordOutcome(OutcomeOfCase),
@@ -51,4 +56,26 @@ pub struct OutcomeOfCase {
     pub penalty: Money,
     pub withdrawn: bool,
     pub conceded: bool,
+}
+
+impl DisputeCommand {
+    /// The column of the state machine that this command asks for.
+    #[must_use]
+    pub fn action(&self) -> DisputeAction {
+        match self {
+            Self::Open(_) => DisputeAction::Open,
+            Self::RecordWidened { .. } => DisputeAction::RecordWidened,
+            Self::RecordConceded { .. } => DisputeAction::RecordConceded,
+            Self::AddEvidence { .. } => DisputeAction::AddEvidence,
+            Self::Assign { .. } => DisputeAction::Assign,
+            Self::RequestDecision => DisputeAction::RequestDecision,
+            Self::Decide { .. } => DisputeAction::Decide,
+            Self::Close { .. } => DisputeAction::Close,
+            Self::Escalate { .. } => DisputeAction::Escalate,
+            Self::RecordEvidenceClosed { .. } => DisputeAction::RecordEvidenceClosed,
+            Self::RecordEscalated => DisputeAction::RecordEscalated,
+            Self::RecordOutcome(_) => DisputeAction::RecordOutcome,
+            Self::RecordDeclined { .. } => DisputeAction::RecordDeclined,
+        }
+    }
 }

@@ -53,18 +53,46 @@ pub enum DisputeFact {
         reason: Option<Personal<String>>,
     },
     /// Widened or partly conceded: what is contested now.
-    ContestedChanged { contested: Money },
-    EvidenceAdded { evidence: Evidence },
-    EvidenceClosed,
-    Assigned { assignee_id: PartyId },
+    ContestedChanged {
+        contested: Money,
+    },
+    EvidenceAdded {
+        evidence: Evidence,
+    },
+    /// By time (MNY-17); from then on it is about the decision.
+    EvidenceClosed {
+        decision_due_at: Option<DateTime<Utc>>,
+    },
+    Assigned {
+        assignee_id: PartyId,
+    },
     ReviewStarted,
     DecisionRequested,
-    Decided { decision: CaseDecision, contested: Money, rationale: Option<Personal<String>> },
+    Decided {
+        decision: CaseDecision,
+        contested: Money,
+        rationale: Option<Personal<String>>,
+    },
     /// The escrow could not carry it out; the case is in review again.
-    DecisionReturned { code: String, contested: Money },
-    Escalated { reason: Option<Personal<String>>, by_deadline: bool },
-    Enforced { resolution: Resolution, released: Money, refunded: Money, penalty: Money },
-    Closed { resolution: Resolution, withdrawn: bool, conceded: bool },
+    DecisionReturned {
+        code: String,
+        contested: Money,
+    },
+    Escalated {
+        reason: Option<Personal<String>>,
+        by_deadline: bool,
+    },
+    Enforced {
+        resolution: Resolution,
+        released: Money,
+        refunded: Money,
+        penalty: Money,
+    },
+    Closed {
+        resolution: Resolution,
+        withdrawn: bool,
+        conceded: bool,
+    },
 }
 
 /// DSP-02.
@@ -87,13 +115,17 @@ pub enum CaseDecision {
     Release,
     Refund,
     /// The three add up to the contested amount.
-    Split { release: Money, refund: Money, penalty: Money },
+    Split {
+        release: Money,
+        refund: Money,
+        penalty: Money,
+    },
     Redo,
     /// Dismissed: the money goes on as if nothing had been said (MNY-32).
     Close,
 }
 
-/// DSP-01.
+/// DSP-01: how the case ended.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
@@ -106,13 +138,37 @@ pub enum Resolution {
     Rejected,
 }
 
+impl CaseDecision {
+    /// How the case ends when this is carried out.
+    #[must_use]
+    pub const fn resolution(&self) -> Resolution {
+        match self {
+            Self::Release => Resolution::Release,
+            Self::Refund => Resolution::Refund,
+            Self::Split { .. } => Resolution::Split,
+            Self::Redo => Resolution::Redo,
+            Self::Close => Resolution::Rejected,
+        }
+    }
+
+    /// A split with one part only is that decision (MNY-29).
+    #[must_use]
+    pub fn plain(self) -> Self {
+        match self {
+            Self::Split { refund, penalty, .. } if refund.is_zero() && penalty.is_zero() => Self::Release,
+            Self::Split { release, penalty, .. } if release.is_zero() && penalty.is_zero() => Self::Refund,
+            Self::Release | Self::Refund | Self::Split { .. } | Self::Redo | Self::Close => self,
+        }
+    }
+}
+
 impl StoredEvent for DisputeEvent {
     fn name(&self) -> &'static str {
         match &self.fact {
             DisputeFact::Opened { .. } => "dispute.opened",
             DisputeFact::ContestedChanged { .. } => "dispute.contested_changed",
             DisputeFact::EvidenceAdded { .. } => "dispute.evidence_added",
-            DisputeFact::EvidenceClosed => "dispute.evidence_closed",
+            DisputeFact::EvidenceClosed { .. } => "dispute.evidence_closed",
             DisputeFact::Assigned { .. } => "dispute.assigned",
             DisputeFact::ReviewStarted => "dispute.review_started",
             DisputeFact::DecisionRequested => "dispute.decision_requested",
@@ -130,7 +186,7 @@ impl StoredEvent for DisputeEvent {
             DisputeFact::EvidenceAdded { evidence } => evidence.note.as_ref(),
             DisputeFact::Decided { rationale, .. } => rationale.as_ref(),
             DisputeFact::ContestedChanged { .. }
-            | DisputeFact::EvidenceClosed
+            | DisputeFact::EvidenceClosed { .. }
             | DisputeFact::Assigned { .. }
             | DisputeFact::ReviewStarted
             | DisputeFact::DecisionRequested

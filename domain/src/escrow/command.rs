@@ -61,7 +61,8 @@ pub enum EscrowCommand {
     EscalateDispute { dispute_id: DisputeId },
     /// DSP-41: carry out what was decided about the dispute, in the name of who decided. Total: what the state or the rules
     /// do not allow is answered by `escrow.decision_declined`.
-    Enforce { dispute_id: DisputeId, decision: Decision, rationale: Option<Personal<String>> },
+    /// `contested`: what the decider saw; more or less of it by now is a case for the decider again.
+    Enforce { dispute_id: DisputeId, decision: Decision, contested: Money, rationale: Option<Personal<String>> },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

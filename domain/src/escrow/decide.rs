@@ -78,7 +78,9 @@ impl Draft<'_> {
             EscrowCommand::EndAgreement { reason } => self.end_agreement(reason),
             EscrowCommand::RecordStartMoved { starts_at } => self.move_start(starts_at),
             EscrowCommand::EscalateDispute { dispute_id } => self.escalate_dispute(dispute_id),
-            EscrowCommand::Enforce { dispute_id, decision, rationale } => self.enforce(dispute_id, decision, rationale),
+            EscrowCommand::Enforce { dispute_id, decision, contested, rationale } => {
+                self.enforce(dispute_id, decision, contested, rationale);
+            }
         }
         Ok(())
     }

@@ -119,20 +119,22 @@ impl Draft<'_> {
 
     /// DSP-41: what was decided about the case, in the name of who decided it. A case that is over needs nothing; what the
     /// state or the rules refuse goes back to the case.
-    pub(super) fn enforce(&mut self, dispute_id: DisputeId, decision: Decision, rationale: Option<Personal<String>>) {
+    pub(super) fn enforce(&mut self, dispute_id: DisputeId, decision: Decision, contested: Money, rationale: Option<Personal<String>>) {
         if self.state.dispute_id() != Some(dispute_id) {
             return;
         }
-        if let Err(refusal) = self.try_to_enforce(decision, rationale) {
+        if let Err(refusal) = self.try_to_enforce(decision, contested, rationale) {
             let (_, code) = refusal.describe();
             let fact = EscrowFact::DecisionDeclined { dispute_id, code: code.to_owned(), contested: self.contested() };
             self.note(EscrowAction::Enforce, fact);
         }
     }
 
-    /// As if the decider had asked here. Everything is checked before the first event.
-    fn try_to_enforce(&mut self, decision: Decision, rationale: Option<Personal<String>>) -> Result<(), EscrowError> {
+    /// As if the decider had asked here, about the same money. Everything is checked before the first event.
+    fn try_to_enforce(&mut self, decision: Decision, seen: Money, rationale: Option<Personal<String>>) -> Result<(), EscrowError> {
         let hat = self.state.permit(decision.action(), &self.context.actor, self.context.now)?;
+        let contested = self.contested();
+        only(seen == contested, EscrowError::DecisionAmountInvalid { contested })?;
         self.decide_dispute(decision, rationale, hat)
     }
 

@@ -12,7 +12,8 @@ fn disputed() -> Case {
 }
 
 fn enforce(case: &mut Case, actor: &Actor, decision: Decision) -> Vec<EscrowEvent> {
-    let command = EscrowCommand::Enforce { dispute_id: case.dispute_id(), decision, rationale: None };
+    let contested = case.escrow.amounts().unwrap().contested;
+    let command = EscrowCommand::Enforce { dispute_id: case.dispute_id(), decision, contested, rationale: None };
     case.ok(actor, command)
 }
 
@@ -35,7 +36,8 @@ fn what_was_decided_happens_as_if_it_had_been_asked_here() {
             let expected = asked.ok(&actor, decide(decision.clone()));
             assert_eq!(enforce(&mut enforced, &actor, decision.clone()), expected);
             assert_eq!(enforced.escrow, asked.escrow);
-            let again = EscrowCommand::Enforce { dispute_id: disputed().dispute_id(), decision: decision.clone(), rationale: None };
+            let (dispute_id, contested) = (disputed().dispute_id(), eur("10000"));
+            let again = EscrowCommand::Enforce { dispute_id, decision: decision.clone(), contested, rationale: None };
             assert!(enforced.ok(&actor, again).is_empty(), "once per case");
         }
     }
@@ -54,6 +56,9 @@ fn a_decision_that_no_longer_fits_goes_back_with_the_reason() {
     // The payee gave up a part meanwhile.
     case.ok(&talent(), EscrowCommand::Concede { refund: eur("4000") });
     assert_eq!(declined(&enforce(&mut case, &tenant(), split("1000", "9000", "0"))), "DECISION_AMOUNT_INVALID");
+    let (dispute_id, seen) = (case.dispute_id(), eur("10000"));
+    let stale = EscrowCommand::Enforce { dispute_id, decision: Decision::Release, contested: seen, rationale: None };
+    assert_eq!(declined(&case.ok(&tenant(), stale)), "DECISION_AMOUNT_INVALID", "about other money than the decider saw");
     assert_eq!(names(&enforce(&mut case, &tenant(), Decision::Release)), ["dispute_resolved", "released"]);
 }
 

@@ -51,7 +51,8 @@ fn ask(case: &mut Case, which: u8, early: bool) -> EscrowCommand {
             let decisions = [Decision::Release, Decision::Refund, Decision::Dismiss, Decision::Redo];
             let decision = decisions[usize::from(which) % 4].clone();
             let dispute_id = if early { crate::kernel::DisputeId(ESCROW.0) } else { case.dispute_id() };
-            EscrowCommand::Enforce { dispute_id, decision, rationale: None }
+            let contested = case.escrow.amounts().map_or(eur("1"), |amounts| amounts.contested);
+            EscrowCommand::Enforce { dispute_id, decision, contested, rationale: None }
         }
         other => sample(other, case),
     }

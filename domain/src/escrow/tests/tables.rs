@@ -143,7 +143,7 @@ pub(super) fn sample(action: EscrowAction, case: &mut Case) -> EscrowCommand {
         A::EndAgreement => EscrowCommand::EndAgreement { reason: text() },
         A::RecordStartMoved => EscrowCommand::RecordStartMoved { starts_at: case.now + chrono::TimeDelta::hours(1_000) },
         A::EscalateDispute => EscrowCommand::EscalateDispute { dispute_id: case.dispute_id() },
-        A::Enforce => EscrowCommand::Enforce { dispute_id: case.dispute_id(), decision: Decision::Release, rationale: None },
+        A::Enforce => EscrowCommand::Enforce { dispute_id: case.dispute_id(), decision: Decision::Release, contested, rationale: None },
     }
 }
 
