@@ -90,6 +90,8 @@ fn operation_of<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Oper
         "GET" => item.get.as_mut(),
         "POST" => item.post.as_mut(),
         "PUT" => item.put.as_mut(),
+        "PATCH" => item.patch.as_mut(),
+        "DELETE" => item.delete.as_mut(),
         _ => None,
     }
 }
@@ -182,7 +184,7 @@ pub(crate) fn operations() -> std::collections::BTreeSet<(String, String)> {
     let mut document = document();
     let mut found = std::collections::BTreeSet::new();
     for (path, item) in &mut document.paths.paths {
-        for method in ["GET", "POST", "PUT"] {
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
             if operation_of(item, method).is_some() {
                 found.insert((method.to_owned(), path.clone()));
             }

@@ -206,7 +206,7 @@ async fn nothing_here() -> Result<&'static str, ApiError> {
 
 fn cors(origins: &[String]) -> Cors {
     let cors = origins.iter().fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
-    cors.allowed_methods(["GET", "POST", "PUT"])
+    cors.allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
         .allowed_headers(["authorization", "content-type", "idempotency-key", "if-match", "x-tenant-id", "x-min-position", "x-request-id"])
         .expose_headers(["etag", "idempotency-replayed", "retry-after", "x-position", "x-request-id"])
         .max_age(600)
