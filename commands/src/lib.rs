@@ -1,10 +1,11 @@
-//! The write side: writers, idempotency, reactions, deadlines. Nothing else appends events.
+//! The write side: writers, idempotency, reactions, effects, deadlines. Nothing else appends events.
 
 mod bank_receipt;
 mod booking;
 mod clock;
 mod credits;
 mod deadline;
+mod dispute;
 mod escrow;
 pub mod personal;
 pub mod reaction;
