@@ -53,6 +53,8 @@ async fn create(world: &World, writers: &Writers, parties: &Parties, amount: Mon
         amount,
         delivery_required: None,
         partial_release_allowed: None,
+        share: None,
+        starts_at: None,
     };
     world.send::<Escrow>(writers, id, EscrowCommand::Create(create), staff(), None).await.unwrap();
     id
@@ -146,6 +148,8 @@ async fn one_live_escrow_per_reference() {
             amount: eur("1.00"),
             delivery_required: None,
             partial_release_allowed: None,
+            share: None,
+            starts_at: None,
         };
         world.send::<Escrow>(writers, id, EscrowCommand::Create(create), staff(), None)
     };

@@ -427,6 +427,7 @@ impl Counted {
             | EscrowFact::RefundRequested { .. }
             | EscrowFact::RefundDeclined { .. }
             | EscrowFact::Cancelled { .. }
+            | EscrowFact::DisputeConceded { .. }
             | EscrowFact::EvidenceClosed { .. }
             | EscrowFact::DisputeEscalated { .. }
             | EscrowFact::DisputeResolved { .. }

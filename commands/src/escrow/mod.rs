@@ -2,10 +2,15 @@
 
 pub(crate) mod answer_funding;
 pub(crate) mod capture_funding;
+pub(crate) mod confirm_booking;
 pub(crate) mod credit_legs;
 pub(crate) mod record_landing;
 pub(crate) mod request_wallet_hold;
 pub(crate) mod return_funding;
+pub(crate) mod tell_booking;
+pub(crate) mod tell_booking_of_dispute;
+pub(crate) mod tell_contract;
+pub(crate) mod tell_dispute;
 
 use holdfast_domain::escrow::{Escrow, EscrowFact};
 use holdfast_domain::event::AnyEvent;

@@ -274,7 +274,7 @@ impl cqrs_es::Aggregate for Escrow {
                 }
                 self.thaw(returned);
             }
-            EscrowFact::DecisionDeclined { .. } => {}
+            EscrowFact::DisputeConceded { .. } | EscrowFact::DecisionDeclined { .. } => {}
             EscrowFact::ContractSigned => self.contract_signed = true,
             EscrowFact::StartMoved { starts_at } => self.work.starts_at = Some(starts_at),
             EscrowFact::LegLanded { landing } => self.in_transit.retain(|leg| leg.landing != landing),

@@ -185,6 +185,12 @@ pub enum EscrowFact {
         amount: Money,
         contested: Money,
     },
+    /// MNY-34: the payee gave up `amount`, which goes back with the next event; `contested` is what is contested then.
+    DisputeConceded {
+        dispute_id: DisputeId,
+        amount: Money,
+        contested: Money,
+    },
     /// MNY-17: the evidence deadline passed; the decision deadline runs.
     EvidenceClosed {
         dispute_id: DisputeId,
@@ -350,6 +356,7 @@ impl EscrowFact {
             Self::Cancelled { .. } => "escrow.cancelled",
             Self::Disputed { .. } => "escrow.disputed",
             Self::DisputeWidened { .. } => "escrow.dispute_widened",
+            Self::DisputeConceded { .. } => "escrow.dispute_conceded",
             Self::EvidenceClosed { .. } => "escrow.evidence_closed",
             Self::DisputeEscalated { .. } => "escrow.dispute_escalated",
             Self::DisputeResolved { .. } => "escrow.dispute_resolved",
@@ -400,6 +407,7 @@ impl StoredEvent for EscrowEvent {
             | EscrowFact::PenaltyTaken { .. }
             | EscrowFact::Cancelled { .. }
             | EscrowFact::DisputeWidened { .. }
+            | EscrowFact::DisputeConceded { .. }
             | EscrowFact::EvidenceClosed { .. }
             | EscrowFact::DisputeEscalated { .. }
             | EscrowFact::DecisionDeclined { .. }

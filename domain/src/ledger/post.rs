@@ -101,6 +101,7 @@ fn escrow(origin: &Origin, event: &EscrowEvent) -> Movement {
         | EscrowFact::RefundRequested { .. }
         | EscrowFact::RefundDeclined { .. }
         | EscrowFact::Cancelled { .. }
+        | EscrowFact::DisputeConceded { .. }
         | EscrowFact::EvidenceClosed { .. }
         | EscrowFact::DisputeEscalated { .. }
         | EscrowFact::DisputeResolved { .. }

@@ -152,6 +152,7 @@ fn personal(fact: &EscrowFact) -> Vec<(&'static str, &Personal<String>)> {
         | EscrowFact::PenaltyTaken { .. }
         | EscrowFact::Cancelled { .. }
         | EscrowFact::DisputeWidened { .. }
+        | EscrowFact::DisputeConceded { .. }
         | EscrowFact::EvidenceClosed { .. }
         | EscrowFact::DisputeEscalated { .. }
         | EscrowFact::DecisionDeclined { .. }

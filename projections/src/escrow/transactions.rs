@@ -94,6 +94,7 @@ fn movement(fact: &EscrowFact) -> Option<(TransactionKind, Money)> {
         | EscrowFact::Cancelled { .. }
         | EscrowFact::Disputed { .. }
         | EscrowFact::DisputeWidened { .. }
+        | EscrowFact::DisputeConceded { .. }
         | EscrowFact::EvidenceClosed { .. }
         | EscrowFact::DisputeEscalated { .. }
         | EscrowFact::DisputeResolved { .. }

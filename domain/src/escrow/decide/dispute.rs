@@ -174,6 +174,9 @@ impl Draft<'_> {
             let nothing = self.money(0);
             return self.resolve(Verdict { release: nothing, refund, penalty: nothing }, true, false, None);
         }
+        let dispute_id = self.state.dispute_id().ok_or_else(|| self.not_allowed(EscrowAction::Concede))?;
+        let contested = self.money(contested.minor() - refund.minor());
+        self.note(EscrowAction::Concede, EscrowFact::DisputeConceded { dispute_id, amount: refund, contested });
         let fact = self.refunded_from_contested(refund);
         self.note(EscrowAction::Concede, fact);
         Ok(())

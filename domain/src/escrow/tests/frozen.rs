@@ -95,7 +95,7 @@ fn no_interleaving_of_commands_and_deadlines_moves_frozen_money() {
                     assert!(may_take(&command), "{command:?} took {leaves} of {before} frozen");
                     let way_out =
                         events.iter().map(|event| event.fact.name()).find(|name| name.contains("dispute") || name.contains("redo"));
-                    ways.borrow_mut().insert(way_out.unwrap_or("conceded in part"));
+                    ways.borrow_mut().insert(way_out.unwrap_or("no word of it"));
                 }
                 assert_eq!(before - events.iter().map(taken).sum::<i128>(), contested(&case));
             }

@@ -270,7 +270,7 @@ fn thousands_of_random_histories_keep_the_books() {
     let untrodden: Vec<_> = TRANSITIONS.iter().filter(|row| !moves.contains(row)).collect();
     assert!(untrodden.is_empty(), "never happened: {untrodden:?}");
     let facts = facts.into_inner();
-    assert_eq!(facts.len(), 31, "kinds of events: {facts:?}");
+    assert_eq!(facts.len(), 32, "kinds of events: {facts:?}");
 }
 
 #[test]

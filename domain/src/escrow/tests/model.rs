@@ -84,6 +84,7 @@ impl Model {
             | EscrowFact::RefundRequested { .. }
             | EscrowFact::RefundDeclined { .. }
             | EscrowFact::Cancelled { .. }
+            | EscrowFact::DisputeConceded { .. }
             | EscrowFact::EvidenceClosed { .. }
             | EscrowFact::DisputeEscalated { .. }
             | EscrowFact::DisputeResolved { .. }
