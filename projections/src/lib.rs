@@ -6,7 +6,9 @@
 //! give the table a migration that ends in `holdfast_protect`. Rules: docs/ARCHITECTURE.md, "The read side".
 
 pub mod audit;
+pub mod booking;
 pub mod escrow;
+pub mod job;
 pub mod ledger;
 pub mod personal;
 pub mod positions;
@@ -25,7 +27,7 @@ use crate::runtime::{Projection, Projector};
 /// Every projection of this program.
 #[must_use]
 pub fn all_projections() -> Vec<Projection> {
-    vec![escrow::projection(), wallet::projection(), ledger::projection(), audit::projection()]
+    vec![escrow::projection(), wallet::projection(), ledger::projection(), audit::projection(), job::projection(), booking::projection()]
 }
 
 /// One consumer per projection, for one shared feed. `pool` is the read database as `holdfast_projector`.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::booking::{
-    Agreed, Booking, BookingParties, BookingStatus, CallSheet, Cancellation, Dispute, DisputeMark, Offer, Otp, PayoutStatus,
+    Agreed, Booking, BookingAction, BookingParties, BookingStatus, CallSheet, Cancellation, Dispute, DisputeMark, Offer, Otp, PayoutStatus,
     PublishedCallSheet, Slot, Work,
 };
 
@@ -94,5 +94,17 @@ impl Booking {
     #[must_use]
     pub fn call_sheet(&self) -> Option<&PublishedCallSheet> {
         self.call_sheet.as_ref()
+    }
+
+    /// Offered, and the talent has not answered.
+    #[must_use]
+    pub fn awaits_answer(&self) -> bool {
+        self.status == BookingStatus::Pending
+    }
+
+    /// A completion code has its use now.
+    #[must_use]
+    pub fn can_be_completed(&self) -> bool {
+        self.status.after(BookingAction::Complete).is_some()
     }
 }

@@ -1,0 +1,11 @@
+//! Holds and bookings: rows that hold the aggregate's own state.
+
+mod detail;
+mod queries;
+mod view;
+
+pub use detail::{
+    AgreementView, BookingDetail, CallSheetView, CancellationView, CompletionCode, DisputeView, PaymentView, PricingSnapshot, ScheduleView,
+};
+pub use queries::{BookingFilter, BookingSummary, HoldEntry, HoldFilter, call_sheet, detail, holds, list};
+pub use view::{PROJECTION, projection};

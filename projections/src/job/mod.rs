@@ -1,0 +1,7 @@
+//! Jobs and the submissions for them.
+
+mod queries;
+mod view;
+
+pub use queries::{JobFilter, JobPosting, JobSort, Reader, SubmissionEntry, SubmissionFilter, UnknownSort, detail, list, submissions};
+pub use view::{JobRow, PROJECTION, SubmissionRow, projection};
