@@ -3,10 +3,13 @@
 mod bank_receipt;
 mod booking;
 mod clock;
+mod contract;
 mod credits;
 mod deadline;
 mod dispute;
+pub mod effect;
 mod escrow;
+pub mod esign;
 pub mod personal;
 pub mod reaction;
 mod request;

@@ -1,4 +1,4 @@
-//! Sealing of personal data: once, while a request becomes a command. Each person has a key, wrapped by the master key.
+//! Sealing of personal data: once, while a request becomes a command; and opening, for effects. Each person has a key, wrapped by the master key.
 //!
 //! Stored shapes (final): value = AES-256-GCM of its JSON, associated data tenant ‖ subject ‖ key id; wrapped key =
 //! nonce ‖ AES-256-GCM of the 32 key bytes under the master key, same associated data.
@@ -14,6 +14,7 @@ use holdfast_domain::kernel::{PartyId, Personal, Sealed, TenantId};
 use holdfast_eventlog::db::Pool;
 use lru::LruCache;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 const CACHED_KEYS: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
@@ -45,6 +46,8 @@ pub enum SealError {
     Unwrap,
     #[error("the value could not be sealed")]
     Seal,
+    #[error("the value is not what was sealed")]
+    Open,
 }
 
 impl Sealer {
@@ -66,6 +69,28 @@ impl Sealer {
         Ok(Personal::from_sealed(Sealed { subject, key_id: key.id, nonce: BASE64.encode(nonce), ciphertext: BASE64.encode(ciphertext) }))
     }
 
+    /// None when the person was erased.
+    ///
+    /// # Errors
+    /// When the person's key cannot be had, or the value is not what was sealed.
+    pub async fn open<T: DeserializeOwned>(&self, tenant_id: TenantId, value: &Personal<T>) -> Result<Option<T>, SealError> {
+        let Sealed { subject, key_id, nonce, ciphertext } = value.sealed();
+        // Asked every time: an erased key must not live on in a cache.
+        let sql = "SELECT wrapped_key FROM subject_keys
+                   WHERE tenant_id = $1 AND subject = $2 AND key_id = $3 AND destroyed_at IS NULL AND wrapped_key IS NOT NULL";
+        let mut connection = self.pool.acquire().await?;
+        let wrapped: Option<Vec<u8>> =
+            sqlx::query_scalar(sql).bind(tenant_id.uuid()).bind(subject.uuid()).bind(key_id).fetch_optional(&mut *connection).await?;
+        let Some(wrapped) = wrapped else { return Ok(None) };
+        let cipher = self.unwrapped(tenant_id, *subject, *key_id, &wrapped)?;
+        let nonce: [u8; NONCE_BYTES] = BASE64.decode(nonce).ok().and_then(|bytes| bytes.try_into().ok()).ok_or(SealError::Open)?;
+        let ciphertext = BASE64.decode(ciphertext).map_err(|_| SealError::Open)?;
+        let data = associated_data(tenant_id, *subject, *key_id);
+        let payload = Payload { msg: &ciphertext, aad: &data };
+        let plaintext = cipher.decrypt(&Nonce::from(nonce), payload).map_err(|_| SealError::Open)?;
+        serde_json::from_slice(&plaintext).map(Some).map_err(|_| SealError::Open)
+    }
+
     async fn key(&self, tenant_id: TenantId, subject: PartyId) -> Result<Arc<SubjectKey>, SealError> {
         if let Some(key) = self.keys.lock().unwrap_or_else(PoisonError::into_inner).get(&(tenant_id, subject)) {
             return Ok(Arc::clone(key));
@@ -85,11 +110,14 @@ impl Sealer {
         let row: Option<(Uuid, Vec<u8>)> =
             sqlx::query_as(sql).bind(tenant_id.uuid()).bind(subject.uuid()).fetch_optional(&mut *self.pool.acquire().await?).await?;
         let Some((id, wrapped)) = row else { return Ok(None) };
+        Ok(Some(SubjectKey { id, cipher: self.unwrapped(tenant_id, subject, id, &wrapped)? }))
+    }
+
+    fn unwrapped(&self, tenant_id: TenantId, subject: PartyId, key_id: Uuid, wrapped: &[u8]) -> Result<Aes256Gcm, SealError> {
         let (nonce, ciphertext) = wrapped.split_first_chunk::<NONCE_BYTES>().ok_or(SealError::Unwrap)?;
-        let data = associated_data(tenant_id, subject, id);
+        let data = associated_data(tenant_id, subject, key_id);
         let key = self.master.decrypt(&Nonce::from(*nonce), Payload { msg: ciphertext, aad: &data }).map_err(|_| SealError::Unwrap)?;
-        let cipher = Aes256Gcm::new_from_slice(&key).map_err(|_| SealError::Unwrap)?;
-        Ok(Some(SubjectKey { id, cipher }))
+        Aes256Gcm::new_from_slice(&key).map_err(|_| SealError::Unwrap)
     }
 
     async fn new_key(&self, tenant_id: TenantId, subject: PartyId) -> Result<SubjectKey, SealError> {

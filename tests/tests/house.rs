@@ -42,7 +42,9 @@ fn data_flows_one_way() {
     let allowed: &[(&str, &[&str])] = &[
         ("holdfast-domain", &[]),
         ("holdfast-eventlog", &["holdfast-domain"]),
-        ("holdfast-commands", &["holdfast-domain", "holdfast-eventlog"]),
+        ("holdfast-documents", &[]),
+        ("holdfast-files", &["holdfast-domain"]),
+        ("holdfast-commands", &["holdfast-domain", "holdfast-eventlog", "holdfast-documents", "holdfast-files"]),
         ("holdfast-projections", &["holdfast-domain", "holdfast-eventlog"]),
         ("holdfast-api", &["holdfast-domain", "holdfast-eventlog", "holdfast-commands", "holdfast-projections"]),
     ];

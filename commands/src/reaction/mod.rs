@@ -13,8 +13,8 @@ pub use dead_letter::{DeadLetter, dead_letter_exists, dead_letters};
 pub use reactor::Reactor;
 pub use step::{Reaction, Step};
 
-pub(crate) use rule::{Rule, Unsolved};
 pub(crate) use checkpoint::{lock_checkpoint, move_checkpoint, read_checkpoints};
+pub(crate) use rule::{Rule, Unsolved};
 pub(crate) use step::system_actor;
 
 /// Every reaction of Holdfast.
@@ -44,5 +44,7 @@ pub fn all() -> Vec<Reaction> {
         crate::booking::submit_delivery::REACTION,
         crate::booking::move_start::REACTION,
         crate::booking::end_agreement::REACTION,
+        crate::contract::record_signature::REACTION,
+        crate::contract::end_agreement::REACTION,
     ]
 }

@@ -1,4 +1,5 @@
-//! Runs the reactions: a subscription whose effect is commands.
+//! Runs reactions and effects: a subscription whose outcome is commands. Each kind has a subscription of its own, so that
+//! money never waits for a document or a provider.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -14,13 +15,13 @@ use holdfast_eventlog::db::{Pool, Tx};
 use holdfast_eventlog::subscription::{ConsumeError, Consumer, FeedEvent};
 use uuid::Uuid;
 
+use crate::effect::Ports;
 use crate::reaction::dead_letter::{self, DeadLetter, Refused};
+use crate::reaction::rule::{Rule, Unsolved};
 use crate::reaction::step::CauseFacts;
-use crate::reaction::{Reaction, Step, lock_checkpoint, move_checkpoint, read_checkpoints};
+use crate::reaction::{Step, lock_checkpoint, move_checkpoint, read_checkpoints};
 use crate::request::Refusal;
 use crate::writer::Writers;
-
-const SUBSCRIPTION: &str = "reactor";
 
 /// Chains of different requests that run side by side, per tenant.
 const CONCURRENT_CHAINS: usize = 64;
@@ -28,19 +29,22 @@ const CONCURRENT_CHAINS: usize = 64;
 /// Tries of one attempt while the failure is passing; then the whole batch waits and is tried again.
 const TRIES: u32 = 6;
 
-/// The consumer that runs every reaction.
+/// What a dead letter names as its step when an effect never came to its steps.
+const WHOLE: &str = "run";
+
+/// The consumer that runs every reaction, or every effect.
 pub struct Reactor {
+    subscription: &'static str,
     log: EventLog,
     pool: Pool,
     writers: Writers,
-    reactions: Vec<Reaction>,
+    rules: Vec<Arc<dyn Rule>>,
 }
 
-/// One reaction's part in one event.
+/// One rule's part in one event.
 struct Task<'a> {
-    reaction: Reaction,
+    rule: &'a dyn Rule,
     event: &'a Recorded<AnyEvent>,
-    steps: Vec<Step>,
 }
 
 /// What has to be written with the checkpoint.
@@ -60,16 +64,23 @@ impl Reactor {
     /// `pool`: the role `reactor`; its commands go through `writers` like everybody's.
     #[must_use]
     pub fn new(log: EventLog, pool: Pool, writers: Writers) -> Self {
-        Self { log, pool, writers, reactions: crate::reaction::all() }
+        let rules = crate::reaction::all().into_iter().map(|reaction| Arc::new(reaction) as Arc<dyn Rule>).collect();
+        Self { subscription: "reactor", log, pool, writers, rules }
     }
 
-    fn tasks<'a>(&self, event: &'a Recorded<AnyEvent>) -> Vec<Task<'a>> {
+    /// The same for the effects, which reach what lies outside through `ports`.
+    #[must_use]
+    pub fn of_effects(log: EventLog, pool: Pool, writers: Writers, ports: &Ports) -> Self {
+        let bound = |effect: crate::effect::Effect| Arc::new(effect.with(ports.clone())) as Arc<dyn Rule>;
+        Self { subscription: "effects", log, pool, writers, rules: crate::effect::all().into_iter().map(bound).collect() }
+    }
+
+    fn tasks<'a>(&'a self, event: &'a Recorded<AnyEvent>) -> impl Iterator<Item = Task<'a>> {
         let name = event.event.name();
-        let answering = self.reactions.iter().filter(|reaction| reaction.on.contains(&name));
-        answering
-            .map(|reaction| Task { reaction: *reaction, event, steps: (reaction.steps)(event) })
-            .filter(|task| !task.steps.is_empty())
-            .collect()
+        self.rules
+            .iter()
+            .filter(move |rule| rule.on().contains(&name) && rule.concerns(event))
+            .map(move |rule| Task { rule: &**rule, event })
     }
 
     /// Works one chain's events in order. A refused step parks what the same reaction would do later in this chain.
@@ -78,7 +89,7 @@ impl Reactor {
         let mut stopped: HashSet<&'static str> = HashSet::new();
         for task in tasks {
             let correlation_id = task.event.metadata.correlation_id;
-            let reaction = task.reaction.name;
+            let reaction = task.rule.name();
             if stopped.contains(reaction) || parked.contains(&(reaction.to_owned(), correlation_id.uuid())) {
                 results.parked.push(Parked { reaction, correlation_id, position: task.event.position });
                 continue;
@@ -92,29 +103,30 @@ impl Reactor {
         Ok(results)
     }
 
-    /// Runs all steps: they belong to different parties, and one that is refused must not keep the others waiting.
     async fn run_task(&self, task: &Task<'_>) -> Result<Vec<Refused>, ConsumeError> {
+        match steps(task.rule, task.event).await? {
+            Ok(steps) => self.run_steps(task, &steps, 1).await,
+            Err(refusal) => Ok(vec![refused_step(task, WHOLE, 1, refusal)]),
+        }
+    }
+
+    /// Runs all steps: they belong to different parties, and one that is refused must not keep the others waiting.
+    async fn run_steps(&self, task: &Task<'_>, steps: &[Step], attempt: i32) -> Result<Vec<Refused>, ConsumeError> {
         let mut refused = Vec::new();
-        for step in &task.steps {
-            if let Err(refusal) = self.run_step(&task.reaction, step, task.event, 1).await? {
-                refused.push(refused_step(&task.reaction, step, task.event, 1, refusal));
+        for step in steps {
+            if let Err(refusal) = self.run_step(task, step, attempt).await? {
+                refused.push(refused_step(task, &step.name, attempt, refusal));
             }
         }
         Ok(refused)
     }
 
     /// `Ok(Err(_))`: refused for good. `Err(_)`: not answered yet; the same attempt will be repeated.
-    async fn run_step(
-        &self,
-        reaction: &Reaction,
-        step: &Step,
-        event: &Recorded<AnyEvent>,
-        attempt: i32,
-    ) -> Result<Result<(), Refusal>, ConsumeError> {
-        let facts = CauseFacts::of(event);
+    async fn run_step(&self, task: &Task<'_>, step: &Step, attempt: i32) -> Result<Result<(), Refusal>, ConsumeError> {
+        let facts = CauseFacts::of(task.event);
         let mut refusal = Refusal::Internal;
         for tried in 0..TRIES {
-            refusal = match step.run(&self.writers, reaction, &facts, attempt).await {
+            refusal = match step.run(&self.writers, task.rule.name(), &facts, attempt).await {
                 Ok(_) => return Ok(Ok(())),
                 Err(refusal) if is_passing(&refusal) => refusal,
                 Err(refusal) => return Ok(Err(refusal)),
@@ -127,32 +139,31 @@ impl Reactor {
     /// Another attempt at a refused step, asked for by an admin.
     async fn redrive(&self, tenant_id: TenantId, id: Uuid) -> Result<(), ConsumeError> {
         let Some(letter) = dead_letter::find(&self.pool, tenant_id, id).await? else { return Ok(()) };
-        let Some((reaction, event)) = self.cause(tenant_id, &letter).await? else { return Ok(()) };
-        let step = (reaction.steps)(&event).into_iter().find(|step| step.name == letter.step);
+        let Some((rule, event)) = self.cause(tenant_id, &letter).await? else { return Ok(()) };
+        let task = Task { rule, event: &event };
         let attempt = letter.attempt + 1;
-        let refused = match step {
-            Some(step) => self
-                .run_step(&reaction, &step, &event, attempt)
-                .await?
-                .err()
-                .map(|refusal| refused_step(&reaction, &step, &event, attempt, refusal)),
-            // This version of the program has no such step any more: nothing is left to do.
-            None => None,
+        let refused = match steps(rule, &event).await? {
+            Err(refusal) => vec![refused_step(&task, WHOLE, attempt, refusal)],
+            Ok(steps) => {
+                // Of a version of the program that knows no such step any more nothing is left to do.
+                let asked: Vec<Step> = steps.into_iter().filter(|step| letter.step == WHOLE || step.name == letter.step).collect();
+                self.run_steps(&task, &asked, attempt).await?
+            }
         };
         let mut tx = self.pool.begin().await?;
         dead_letter::resolve(&mut tx, tenant_id, id).await?;
-        if let Some(refused) = &refused {
+        for refused in &refused {
             dead_letter::insert(&mut tx, tenant_id, refused).await?;
         }
         tx.commit().await?;
-        if refused.is_none() {
-            self.run_parked(tenant_id, &reaction, letter.correlation_id).await?;
+        if refused.is_empty() {
+            self.run_parked(tenant_id, rule, letter.correlation_id).await?;
         }
         Ok(())
     }
 
     /// What waited behind a step that has now been done, in order.
-    async fn run_parked(&self, tenant_id: TenantId, reaction: &Reaction, correlation_id: Uuid) -> Result<(), ConsumeError> {
+    async fn run_parked(&self, tenant_id: TenantId, rule: &dyn Rule, correlation_id: Uuid) -> Result<(), ConsumeError> {
         let parked = "SELECT position FROM parked_events p WHERE tenant_id = $1 AND reaction = $2 AND correlation_id = $3
                       AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.tenant_id = p.tenant_id AND d.reaction = p.reaction
                                       AND d.correlation_id = p.correlation_id AND d.resolved_at IS NULL)
@@ -160,13 +171,13 @@ impl Reactor {
         loop {
             let next: Option<i64> = sqlx::query_scalar(parked)
                 .bind(tenant_id.uuid())
-                .bind(reaction.name)
+                .bind(rule.name())
                 .bind(correlation_id)
                 .fetch_optional(&mut *self.pool.acquire().await?)
                 .await?;
             let Some(position) = next else { return Ok(()) };
             let refused = match self.event_at(tenant_id, position).await? {
-                Some(event) => self.run_task(&Task { reaction: *reaction, steps: (reaction.steps)(&event), event: &event }).await?,
+                Some(event) => self.run_task(&Task { rule, event: &event }).await?,
                 None => Vec::new(),
             };
             let mut tx = self.pool.begin().await?;
@@ -175,7 +186,7 @@ impl Reactor {
             }
             sqlx::query("DELETE FROM parked_events WHERE tenant_id = $1 AND reaction = $2 AND position = $3")
                 .bind(tenant_id.uuid())
-                .bind(reaction.name)
+                .bind(rule.name())
                 .bind(position)
                 .execute(&mut *tx)
                 .await?;
@@ -183,10 +194,11 @@ impl Reactor {
         }
     }
 
-    async fn cause(&self, tenant_id: TenantId, letter: &DeadLetter) -> Result<Option<(Reaction, Recorded<AnyEvent>)>, ConsumeError> {
-        let reaction = self.reactions.iter().find(|reaction| reaction.name == letter.reaction).copied();
+    /// None when the letter is not of this subscription.
+    async fn cause(&self, tenant_id: TenantId, letter: &DeadLetter) -> Result<Option<(&dyn Rule, Recorded<AnyEvent>)>, ConsumeError> {
+        let Some(rule) = self.rules.iter().find(|rule| rule.name() == letter.reaction) else { return Ok(None) };
         let event = self.event_at(tenant_id, letter.event_position).await?;
-        Ok(reaction.zip(event))
+        Ok(event.map(|event| (&**rule, event)))
     }
 
     async fn event_at(&self, tenant_id: TenantId, position: i64) -> Result<Option<Recorded<AnyEvent>>, ConsumeError> {
@@ -243,7 +255,7 @@ impl Reactor {
 
     async fn store(&self, tenant_id: TenantId, after: i64, last: i64, results: &Results) -> Result<(), ConsumeError> {
         let mut tx: Tx = self.pool.begin().await?;
-        lock_checkpoint(&mut tx, SUBSCRIPTION, tenant_id, after).await?;
+        lock_checkpoint(&mut tx, self.subscription, tenant_id, after).await?;
         for refused in &results.refused {
             dead_letter::insert(&mut tx, tenant_id, refused).await?;
         }
@@ -258,7 +270,7 @@ impl Reactor {
             .execute(&mut *tx)
             .await?;
         }
-        move_checkpoint(&mut tx, SUBSCRIPTION, tenant_id, last).await?;
+        move_checkpoint(&mut tx, self.subscription, tenant_id, last).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -266,11 +278,11 @@ impl Reactor {
 
 impl Consumer for Reactor {
     fn name(&self) -> &str {
-        SUBSCRIPTION
+        self.subscription
     }
 
     fn checkpoints(&self) -> BoxFuture<'_, Result<HashMap<TenantId, i64>, ConsumeError>> {
-        read_checkpoints(&self.pool, SUBSCRIPTION).boxed()
+        read_checkpoints(&self.pool, self.subscription).boxed()
     }
 
     fn consume<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>> {
@@ -278,13 +290,22 @@ impl Consumer for Reactor {
     }
 }
 
-fn refused_step(reaction: &Reaction, step: &Step, event: &Recorded<AnyEvent>, attempt: i32, refusal: Refusal) -> Refused {
+/// `Ok(Err(_))`: there will be none, whoever asks. `Err(_)`: not answered yet.
+async fn steps(rule: &dyn Rule, event: &Recorded<AnyEvent>) -> Result<Result<Vec<Step>, Refusal>, ConsumeError> {
+    match rule.steps(event).await {
+        Ok(steps) => Ok(Ok(steps)),
+        Err(Unsolved::ForGood(rejection)) => Ok(Err(Refusal::Rejected { rejection, replayed: false })),
+        Err(Unsolved::NotYet(error)) => Err(ConsumeError::Failed(error)),
+    }
+}
+
+fn refused_step(task: &Task<'_>, step: &str, attempt: i32, refusal: Refusal) -> Refused {
     Refused {
-        reaction: reaction.name,
-        step: step.name.clone(),
-        event_position: event.position,
-        event_id: event.metadata.event_id,
-        correlation_id: event.metadata.correlation_id,
+        reaction: task.rule.name(),
+        step: step.to_owned(),
+        event_position: task.event.position,
+        event_id: task.event.metadata.event_id,
+        correlation_id: task.event.metadata.correlation_id,
         attempt,
         refusal,
     }

@@ -98,12 +98,12 @@ impl Step {
     pub(crate) fn run(
         &self,
         writers: &Writers,
-        reaction: &Reaction,
+        rule: &'static str,
         event: &CauseFacts,
         attempt: i32,
     ) -> BoxFuture<'static, Result<Accepted, Refusal>> {
         let key = IdempotencyKey {
-            owner: KeyOwner::System(reaction.name),
+            owner: KeyOwner::System(rule),
             key: format!("{}/{}/{attempt}", event.event_id, self.name),
             request_hash: Vec::new(),
         };
