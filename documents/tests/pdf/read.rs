@@ -19,7 +19,8 @@ pub(crate) fn one_line(text: &str) -> String {
 /// Title, author and creation date.
 pub(crate) fn description(pdf: &[u8]) -> [String; 3] {
     let document = Document::load_mem(pdf).unwrap();
-    let info: &Dictionary = document.trailer.get(b"Info").and_then(|info| document.dereference(info)).and_then(|(_, info)| info.as_dict()).unwrap();
+    let info: &Dictionary =
+        document.trailer.get(b"Info").and_then(|info| document.dereference(info)).and_then(|(_, info)| info.as_dict()).unwrap();
     [b"Title".as_slice(), b"Author", b"CreationDate"].map(|key| string(info.get(key).unwrap()))
 }
 
