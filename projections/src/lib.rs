@@ -7,6 +7,8 @@
 
 pub mod audit;
 pub mod booking;
+pub mod credits;
+pub mod dispute;
 pub mod escrow;
 pub mod job;
 pub mod ledger;
@@ -14,6 +16,7 @@ pub mod personal;
 pub mod positions;
 pub mod query;
 pub mod runtime;
+pub mod statement;
 pub mod wallet;
 
 use std::sync::Arc;
@@ -27,7 +30,16 @@ use crate::runtime::{Projection, Projector};
 /// Every projection of this program.
 #[must_use]
 pub fn all_projections() -> Vec<Projection> {
-    vec![escrow::projection(), wallet::projection(), ledger::projection(), audit::projection(), job::projection(), booking::projection()]
+    vec![
+        escrow::projection(),
+        wallet::projection(),
+        credits::projection(),
+        ledger::projection(),
+        audit::projection(),
+        job::projection(),
+        booking::projection(),
+        dispute::projection(),
+    ]
 }
 
 /// One consumer per projection, for one shared feed. `pool` is the read database as `holdfast_projector`.

@@ -319,7 +319,7 @@ fn a_part_conceded_goes_back_at_once_and_the_rest_stays_in_dispute() {
         assert_eq!(code(&case.refused(&talent(), EscrowCommand::Concede { refund: eur(amount) })), expected);
     }
     let events = case.ok(&talent(), EscrowCommand::Concede { refund: eur("1500") });
-    assert_eq!((names(&events), legs(&events)), (vec!["refunded"], vec![("payer", "1500.00".to_owned())]));
+    assert_eq!((names(&events), legs(&events)), (vec!["dispute_conceded", "refunded"], vec![("payer", "1500.00".to_owned())]));
     case.is(EscrowStatus::Disputed, "0", "8500");
     assert!(case.escrow.dispute().is_some());
     case.ok(&tenant(), split("8000", "500", "0"));

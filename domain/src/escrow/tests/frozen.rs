@@ -107,6 +107,6 @@ fn no_interleaving_of_commands_and_deadlines_moves_frozen_money() {
         .unwrap();
     assert_eq!(
         ways_out.into_iter().collect::<Vec<_>>(),
-        ["conceded in part", "escrow.dispute_dismissed", "escrow.dispute_resolved", "escrow.redo_ordered"]
+        ["escrow.dispute_conceded", "escrow.dispute_dismissed", "escrow.dispute_resolved", "escrow.redo_ordered"]
     );
 }
