@@ -102,6 +102,20 @@ impl Credits {
         self.sum(|lot| lot.expires_at.is_some_and(|at| at > now && at <= then))
     }
 
+    /// The lots behind [`Credits::spendable`], in the order in which they are consumed: soonest expiry first, then given
+    /// before sold, then older (MNY-53). `units` are all that is left.
+    #[must_use]
+    pub fn lots(&self, now: DateTime<Utc>) -> Vec<LotPart> {
+        let mut lots: Vec<(&LotId, &Lot)> = self.lots.iter().filter(|(_, lot)| lot.expires_at.is_none_or(|at| at > now)).collect();
+        lots.sort_by_key(|(_, lot)| (lot.expires_at.is_none(), lot.expires_at, lot.kind(), lot.number));
+        lots.into_iter().map(|(lot_id, lot)| lot.part(*lot_id, lot.units)).collect()
+    }
+
+    /// The open reservations: id, end, what for, and the units that each still holds.
+    pub fn reservations(&self) -> impl Iterator<Item = (ReservationId, DateTime<Utc>, &Reference, i64)> {
+        self.reservations.iter().map(|(id, held)| (*id, held.until, &held.reference, held.parts.iter().map(|part| part.units).sum()))
+    }
+
     /// Units in reservations, also of lots that have expired meanwhile (MNY-54).
     #[must_use]
     pub fn reserved(&self) -> Units {
@@ -176,6 +190,17 @@ impl Credits {
 impl Lot {
     pub(super) fn kind(&self) -> LotKind {
         if self.worth.is_some() { LotKind::Sold } else { LotKind::Promo }
+    }
+
+    pub(super) fn part(&self, lot_id: LotId, units: i64) -> LotPart {
+        LotPart {
+            lot_id,
+            number: self.number,
+            units,
+            worth: self.worth.map(|worth| worth.of_units(units, self.units)),
+            expires_at: self.expires_at,
+            left: self.units - units,
+        }
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::credits::MAX_UNITS;
-use crate::credits::aggregate::Lot;
 use crate::credits::{
     Credits, CreditsCommand, CreditsError, CreditsEvent, CreditsFact, CreditsLeg, CreditsOwner, Drawn, LotFilter, LotKind, LotPart,
     Provider, Reference, Sale, Usage,
@@ -123,8 +122,7 @@ impl Credits {
                 break;
             }
             wanted -= taken;
-            let worth = part.worth.map(|worth| worth.of_units(taken, part.units));
-            parts.push(LotPart { units: taken, worth, left: self.unreserved(part.lot_id), ..part.clone() });
+            parts.push(LotPart { left: self.unreserved(part.lot_id), ..part.first(taken) });
         }
         used(units, parts, Some(Drawn { reservation_id, left: held - units }), usage, context.tenant_id)
     }
@@ -183,42 +181,24 @@ impl Credits {
 
     /// Soonest expiry first, then given before sold, then older (MNY-53); what has expired by now is no longer there.
     fn take_units(&self, units: i64, wanted_kind: LotFilter, now: DateTime<Utc>) -> Result<Vec<LotPart>, CreditsError> {
-        let mut lots: Vec<(&LotId, &Lot)> = self
-            .lots
-            .iter()
-            .filter(|(_, lot)| lot.expires_at.is_none_or(|at| at > now) && wanted_kind.is_none_or(|kind| kind == lot.kind()))
-            .collect();
-        lots.sort_by_key(|(_, lot)| (lot.expires_at.is_none(), lot.expires_at, lot.kind(), lot.number));
-        let available = lots.iter().map(|(_, lot)| lot.units).sum();
+        let lots: Vec<LotPart> = self.lots(now).into_iter().filter(|lot| wanted_kind.is_none_or(|kind| kind == lot.kind())).collect();
+        let available = lots.iter().map(|lot| lot.units).sum();
         only(units <= available, CreditsError::InsufficientCredits { available, requested: units })?;
         let mut wanted = units;
         let mut parts = Vec::new();
-        for (lot_id, lot) in lots {
+        for lot in lots {
             let taken = wanted.min(lot.units);
             if taken == 0 {
                 break;
             }
             wanted -= taken;
-            parts.push(lot.part(*lot_id, taken));
+            parts.push(lot.first(taken));
         }
         Ok(parts)
     }
 
     fn unreserved(&self, lot_id: LotId) -> i64 {
         self.lots.get(&lot_id).map_or(0, |lot| lot.units)
-    }
-}
-
-impl Lot {
-    fn part(&self, lot_id: LotId, units: i64) -> LotPart {
-        LotPart {
-            lot_id,
-            number: self.number,
-            units,
-            worth: self.worth.map(|worth| worth.of_units(units, self.units)),
-            expires_at: self.expires_at,
-            left: self.units - units,
-        }
     }
 }
 

@@ -75,6 +75,13 @@ impl LotPart {
         if self.worth.is_some() { LotKind::Sold } else { LotKind::Promo }
     }
 
+    /// Some of these units, with their share of the money.
+    #[must_use]
+    pub(super) fn first(&self, units: i64) -> Self {
+        let worth = self.worth.map(|worth| worth.of_units(units, self.units));
+        Self { units, worth, left: self.left + self.units - units, ..self.clone() }
+    }
+
     /// The command's clock decides, not the sweep.
     #[must_use]
     pub fn has_expired(&self, now: DateTime<Utc>) -> bool {

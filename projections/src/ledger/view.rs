@@ -10,13 +10,14 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::ledger::WalletBalanceRow;
 use crate::runtime::{ApplyError, Event, Facts, Projection, Table, View};
 
 pub const PROJECTION: &str = "ledger";
 
 #[must_use]
 pub fn projection() -> Projection {
-    Projection::new(PROJECTION, 1).view::<AccountRow>().facts::<EntryRow>().facts::<LineRow>()
+    Projection::new(PROJECTION, 2).view::<AccountRow>().facts::<EntryRow>().facts::<LineRow>().series::<WalletBalanceRow>()
 }
 
 /// The entry that books the event.

@@ -5,6 +5,7 @@ mod event;
 mod failures;
 mod projection;
 mod projector;
+mod series;
 mod table;
 mod verify;
 
@@ -14,5 +15,6 @@ pub use event::{ApplyError, Event};
 pub use failures::{Failure, clear_failure, failures};
 pub use projection::Projection;
 pub use projector::Projector;
+pub use series::Series;
 pub use table::{Facts, Table, View};
 pub use verify::{TableCheck, VerifyError, verify};

@@ -8,7 +8,8 @@ use holdfast_domain::kernel::TenantId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::runtime::{ApplyError, Event, Facts, Table, View};
+use crate::runtime::series::SeriesFold;
+use crate::runtime::{ApplyError, Event, Facts, Series, Table, View};
 
 /// Read models that move together, with one checkpoint per tenant. A table belongs to exactly one projection.
 pub struct Projection {
@@ -58,6 +59,12 @@ impl Projection {
     #[must_use]
     pub fn facts<F: Facts>(mut self) -> Self {
         self.tables.push(Box::new(FactsFold::<F> { insert: F::TABLE.insert(), row: PhantomData }));
+        self
+    }
+
+    #[must_use]
+    pub fn series<S: Series>(mut self) -> Self {
+        self.tables.push(Box::new(SeriesFold::<S>::new()));
         self
     }
 

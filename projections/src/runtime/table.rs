@@ -65,6 +65,17 @@ impl Table {
         format!("SELECT row_to_json(r)::text FROM (SELECT {columns} FROM {table} WHERE tenant_id = $1 AND {key} = ANY($2)) r")
     }
 
+    /// `$1` tenant, `$2` ids of series; gives the last row of each as JSON text. The key is id and position.
+    pub(super) fn select_latest(&self) -> String {
+        let column = |name| if self.exact.contains(&name) { format!("{name}::text AS {name}") } else { name.to_owned() };
+        let columns = self.all_columns().map(column).collect::<Vec<_>>().join(", ");
+        let (table, id) = (self.name, self.key.first().copied().unwrap_or_default());
+        format!(
+            "SELECT row_to_json(r)::text FROM unnest($2::uuid[]) AS wanted (id)
+             CROSS JOIN LATERAL (SELECT {columns} FROM {table} WHERE tenant_id = $1 AND {id} = wanted.id ORDER BY position DESC LIMIT 1) r"
+        )
+    }
+
     /// `$1` tenant, `$2` rows as a JSON array, `$3` how many to name: keys of rows that are not the same, and how many.
     pub(super) fn compare(&self) -> String {
         let (table, key) = (self.name, self.key.join(", "));

@@ -11,12 +11,13 @@ use uuid::Uuid;
 
 use crate::ledger::{WalletPlace, wallet_account};
 use crate::runtime::{ApplyError, Event, Projection, Table, View};
+use crate::wallet::TransferRow;
 
 pub const PROJECTION: &str = "wallet";
 
 #[must_use]
 pub fn projection() -> Projection {
-    Projection::new(PROJECTION, 1).view::<WalletRow>()
+    Projection::new(PROJECTION, 2).view::<WalletRow>().view::<TransferRow>()
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
