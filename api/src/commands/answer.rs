@@ -41,10 +41,12 @@ pub(crate) struct AnsweredEvent {
 }
 
 /// The answer with its status and headers.
-pub(crate) struct Answered {
+pub(crate) struct Answered<B = CommandAnswer> {
     status: StatusCode,
     replayed: bool,
-    body: CommandAnswer,
+    position: i64,
+    version: i64,
+    body: B,
 }
 
 impl Answered {
@@ -59,7 +61,7 @@ impl Answered {
             events: events.collect(),
             dispute_id: None,
         };
-        Self { status: StatusCode::OK, replayed: accepted.replayed, body }
+        Self { status: StatusCode::OK, replayed: accepted.replayed, position: accepted.position, version: accepted.version, body }
     }
 
     pub(crate) fn created(accepted: Accepted) -> Self {
@@ -72,16 +74,29 @@ impl Answered {
     }
 }
 
-impl Responder for Answered {
+impl<B> Answered<B> {
+    /// With more, or other things, to say.
+    pub(crate) fn map<C>(self, say: impl FnOnce(B) -> C) -> Answered<C> {
+        let Self { status, replayed, position, version, body } = self;
+        Answered { status, replayed, position, version, body: say(body) }
+    }
+
+    /// Done, and nothing is left to say: headers only.
+    pub(crate) fn no_content(self) -> Self {
+        Self { status: StatusCode::NO_CONTENT, ..self }
+    }
+}
+
+impl<B: Serialize> Responder for Answered<B> {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
-        response.insert_header(("X-Position", self.body.position.to_string()));
-        response.insert_header((ETAG, format!("\"{}\"", self.body.version)));
+        response.insert_header(("X-Position", self.position.to_string()));
+        response.insert_header((ETAG, format!("\"{}\"", self.version)));
         if self.replayed {
             response.insert_header(("Idempotency-Replayed", "true"));
         }
-        response.json(self.body)
+        if self.status == StatusCode::NO_CONTENT { response.finish() } else { response.json(self.body) }
     }
 }

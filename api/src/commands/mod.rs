@@ -11,7 +11,7 @@ pub(crate) mod wallet;
 
 use actix_web::web::Data;
 use holdfast_commands::{Accepted, IdempotencyKey, KeyOwner, Request};
-use holdfast_domain::kernel::{PartyId, Personal, TenantAggregate};
+use holdfast_domain::kernel::{PartyId, Personal, TenantAggregate, derived_uuid};
 use uuid::Uuid;
 
 use crate::error::ApiError;
@@ -48,6 +48,12 @@ pub(crate) async fn execute<A: TenantAggregate>(
     };
     let writers = side.writers.clone();
     shared.tasks.run(async move { writers.execute(request).await.map_err(|refusal| ApiError::refused(refusal, keyed)) }).await
+}
+
+/// For a new stream. It follows from the key, so that a repeat after an unknown outcome meets the stream that it may have made.
+pub(crate) fn new_id(caller: &Caller, purpose: &str) -> Uuid {
+    let derived = |key: &String| derived_uuid(caller.tenant_id, caller.actor.id.uuid(), &format!("{purpose}:{key}"), 0);
+    caller.idempotency_key.as_ref().map_or_else(Uuid::now_v7, derived)
 }
 
 /// Seals what is personal under the key of `subject`, before any command sees it.

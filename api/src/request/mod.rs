@@ -10,6 +10,6 @@ mod text;
 pub(crate) use amount::{AmountText, CurrencyCode, amount_not_negative, optional_amount, positive_amount};
 pub(crate) use body::{CommandBody, NoContent};
 pub(crate) use caller::Caller;
-pub(crate) use path::PathId;
+pub(crate) use path::{PathId, PathIds};
 pub(crate) use query::{NoParameters, QueryParameters};
 pub(crate) use text::Text;
