@@ -61,6 +61,8 @@ pub struct CreateBooking {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Accept {
     pub agreement: Agreement,
+    /// The time that the text names: the booking may have been moved meanwhile.
+    pub slot: Slot,
 }
 
 /// JOB-65: what the provider brings along; it becomes part of the delivery.

@@ -32,7 +32,7 @@ impl Booking {
             }
             BookingCommand::Create(create) => self.create(*create, context),
             BookingCommand::ReleaseHold => self.end(to, context, |slot| BookingFact::HoldReleased { slot }),
-            BookingCommand::Accept(accept) => self.accept(accept.agreement, context),
+            BookingCommand::Accept(accept) => self.accept(*accept, context),
             BookingCommand::Confirm => self.confirm(false, context),
             BookingCommand::Start => self.start(context),
             BookingCommand::Complete { proof, evidence } => self.complete(proof, *evidence, context),

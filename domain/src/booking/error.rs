@@ -23,6 +23,8 @@ pub enum BookingError {
     HoldDiffers { field: &'static str },
     #[error("the time to answer is over")]
     AnswerOverdue,
+    #[error("the booking was moved meanwhile: read it again")]
+    OfferChanged,
     /// JOB-47.
     #[error("the escrow of this booking is not funded")]
     EscrowNotFunded,
@@ -67,6 +69,7 @@ impl DomainError for BookingError {
             Self::HoldExpired => (Conflict, "HOLD_EXPIRED"),
             Self::HoldDiffers { .. } => (Conflict, "HOLD_DIFFERS"),
             Self::AnswerOverdue => (Conflict, "ANSWER_OVERDUE"),
+            Self::OfferChanged => (Conflict, "OFFER_CHANGED"),
             Self::EscrowNotFunded => (Conflict, "ESCROW_NOT_FUNDED"),
             Self::DisputeOpen { .. } => (Conflict, "DISPUTE_OPEN"),
             Self::CallSheetUnchanged => (Conflict, "CALL_SHEET_UNCHANGED"),
@@ -98,7 +101,12 @@ impl DomainError for BookingError {
             Self::NotDivisible(error) => error.details(),
             Self::OtpInvalid | Self::OtpExpired => json!({ "field": "otp" }),
             Self::AvailabilityConflict { talent_id, date } => json!({ "talentId": talent_id, "date": date }),
-            Self::NotFound | Self::HoldExpired | Self::AnswerOverdue | Self::EscrowNotFunded | Self::CallSheetUnchanged => json!({}),
+            Self::NotFound
+            | Self::HoldExpired
+            | Self::AnswerOverdue
+            | Self::OfferChanged
+            | Self::EscrowNotFunded
+            | Self::CallSheetUnchanged => json!({}),
         }
     }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use super::{Decision, after};
 use crate::booking::permit::only;
 use crate::booking::{
-    Agreement, Booking, BookingError, BookingEvent, BookingFact, BookingParties, BookingRules, BookingStatus, CreateBooking, Pricing, Slot,
+    Accept, Booking, BookingError, BookingEvent, BookingFact, BookingParties, BookingRules, BookingStatus, CreateBooking, Pricing, Slot,
 };
 use crate::escrow::Entitlements;
 use crate::kernel::{Context, Personal, check_free_json};
@@ -53,9 +53,11 @@ impl Booking {
     }
 
     /// JOB-31, JOB-45.
-    pub(super) fn accept(&self, agreement: Agreement, context: &Context) -> Decision {
+    pub(super) fn accept(&self, accept: Accept, context: &Context) -> Decision {
         let pricing = self.offer.as_ref().ok_or(BookingError::NotFound)?.pricing;
-        let fact = BookingFact::Accepted { slot: self.kept_slot()?, pricing, agreement };
+        let Accept { agreement, slot } = accept;
+        only(self.slot == Some(slot), BookingError::OfferChanged)?;
+        let fact = BookingFact::Accepted { slot, pricing, agreement };
         self.event(BookingStatus::AwaitingPayment, context, fact)
     }
 

@@ -90,8 +90,12 @@ pub(super) fn create() -> BookingCommand {
 }
 
 pub(super) fn accept() -> BookingCommand {
+    accept_for(day(10))
+}
+
+pub(super) fn accept_for(slot: Slot) -> BookingCommand {
     let agreement = Agreement { title: "Booking".into(), template_id: None, template_version: 1, body: sealed(), hash: "ab".repeat(32) };
-    BookingCommand::Accept(Box::new(Accept { agreement }))
+    BookingCommand::Accept(Box::new(Accept { agreement, slot }))
 }
 
 pub(super) fn complete(number: Option<u32>) -> BookingCommand {

@@ -97,7 +97,7 @@ impl Log {
             Try::Convert => (ops(), create(booking.slot()?)),
             Try::Release => (ops(), BookingCommand::ReleaseHold),
             Try::Expire => (system(), meet("hold", booking.hold_expires_at()?)),
-            Try::Accept => (talent(), accept()),
+            Try::Accept => (talent(), accept_for(booking.slot()?)),
             Try::Pay => (system(), BookingCommand::Confirm),
             Try::Move(from, length) => (ops(), move_to(slot(from, length))),
             Try::Cancel => (ops(), cancel()),

@@ -52,6 +52,15 @@ fn acceptance_names_the_contract_and_the_escrow() {
 }
 
 #[test]
+fn nobody_accepts_a_time_that_they_were_not_shown() {
+    // JOB-31, JOB-69
+    let mut case = Case::at(BookingStatus::Pending);
+    case.ok(&ops(), move_to(day(12)));
+    assert_eq!(case.refused(&talent(), accept()), "OFFER_CHANGED");
+    case.ok(&talent(), accept_for(day(12)));
+}
+
+#[test]
 fn the_talent_has_until_the_time_begins() {
     // JOB-45
     let mut case = Case::at(BookingStatus::Pending);

@@ -14,7 +14,7 @@ fn history() -> Case {
     let dispute_id = DisputeId(uuid::Uuid::from_u128(0xd1));
     case.ok(&ops(), create());
     case.ok(&ops(), move_to(day(12)));
-    case.ok(&talent(), accept());
+    case.ok(&talent(), accept_for(day(12)));
     case.ok(&system(), BookingCommand::Confirm);
     case.ok(&ops(), BookingCommand::SaveCallSheet { content: sealed() });
     case.ok(&ops(), BookingCommand::PublishCallSheet);
@@ -103,6 +103,7 @@ fn every_refusal_has_a_code_of_its_own() {
         BookingError::HoldExpired,
         BookingError::HoldDiffers { field: "jobId" },
         BookingError::AnswerOverdue,
+        BookingError::OfferChanged,
         BookingError::EscrowNotFunded,
         BookingError::DisputeOpen { dispute_id: DisputeId(uuid::Uuid::nil()) },
         BookingError::CallSheetUnchanged,
