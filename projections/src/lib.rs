@@ -7,6 +7,7 @@
 
 pub mod audit;
 pub mod booking;
+pub mod contract;
 pub mod credits;
 pub mod dispute;
 pub mod escrow;
@@ -38,6 +39,7 @@ pub fn all_projections() -> Vec<Projection> {
         audit::projection(),
         job::projection(),
         booking::projection(),
+        contract::projection(),
         dispute::projection(),
     ]
 }
