@@ -139,7 +139,7 @@ async fn booked(stage: &Stage, payer: PartyId, talent: PartyId, days: i64) -> Bo
         body: sealed(contract),
         hash: document_hash("text"),
     };
-    stage.ask::<Booking>(id, BookingCommand::Accept(Box::new(Accept { agreement })), user(talent, &[Role::Talent])).await;
+    stage.ask::<Booking>(id, BookingCommand::Accept(Box::new(Accept { slot, agreement })), user(talent, &[Role::Talent])).await;
     parties
 }
 
