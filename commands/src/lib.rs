@@ -1,5 +1,6 @@
 //! The write side: writers, idempotency, reactions, effects, deadlines. Nothing else appends events.
 
+mod asset;
 mod bank_receipt;
 mod booking;
 mod clock;

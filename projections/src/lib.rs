@@ -5,6 +5,7 @@
 //! (`queries.rs`). To add one: write the rows, list them in a `projection()`, add that to [`all_projections`], and
 //! give the table a migration that ends in `holdfast_protect`. Rules: docs/ARCHITECTURE.md, "The read side".
 
+pub mod asset;
 pub mod audit;
 pub mod booking;
 pub mod contract;
@@ -41,6 +42,7 @@ pub fn all_projections() -> Vec<Projection> {
         booking::projection(),
         contract::projection(),
         dispute::projection(),
+        asset::projection(),
     ]
 }
 

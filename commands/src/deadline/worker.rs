@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use futures::StreamExt;
+use holdfast_domain::asset::{Asset, AssetCommand};
 use holdfast_domain::credits::{Credits, CreditsCommand};
 use holdfast_domain::escrow::{Escrow, EscrowCommand};
 use holdfast_domain::kernel::{CorrelationId, RequestId, TenantAggregate, TenantId, derived_uuid};
@@ -82,6 +83,7 @@ impl DeadlineWorker {
             Escrow::TYPE => self.execute::<Escrow>(&due, EscrowCommand::MeetDeadline { key: due.key.clone(), at: due.due_at }).await,
             Wallet::TYPE => self.execute::<Wallet>(&due, WalletCommand::MeetDeadline { key: due.key.clone(), at: due.due_at }).await,
             Credits::TYPE => self.execute::<Credits>(&due, CreditsCommand::MeetDeadline { key: due.key.clone(), at: due.due_at }).await,
+            Asset::TYPE => self.execute::<Asset>(&due, AssetCommand::MeetDeadline { key: due.key.clone(), at: due.due_at }).await,
             other => {
                 tracing::error!(aggregate = other, "a deadline of an aggregate that has none");
                 return;

@@ -2,3 +2,4 @@
 
 pub(crate) mod enforce_decision;
 pub(crate) mod escalate;
+pub(crate) mod keep_evidence;

@@ -4,6 +4,7 @@ pub(crate) mod answer_funding;
 pub(crate) mod capture_funding;
 pub(crate) mod confirm_booking;
 pub(crate) mod credit_legs;
+pub(crate) mod keep_delivery;
 pub(crate) mod record_landing;
 pub(crate) mod request_wallet_hold;
 pub(crate) mod return_funding;

@@ -34,6 +34,8 @@ pub fn all() -> Vec<Reaction> {
         crate::escrow::tell_booking_of_dispute::REACTION,
         crate::dispute::enforce_decision::REACTION,
         crate::dispute::escalate::REACTION,
+        crate::dispute::keep_evidence::REACTION,
+        crate::escrow::keep_delivery::REACTION,
         crate::bank_receipt::credit_payer::REACTION,
         crate::wallet::credit_transfer::REACTION,
         crate::wallet::sell_credits::REACTION,
