@@ -14,7 +14,12 @@ pub use runtime::{Effect, EffectError};
 /// Every effect of Holdfast.
 #[must_use]
 pub fn all() -> Vec<Effect> {
-    vec![crate::contract::render_documents::EFFECT, crate::contract::create_envelope::EFFECT, crate::contract::void_envelope::EFFECT, crate::asset::delete_file::EFFECT]
+    vec![
+        crate::contract::render_documents::EFFECT,
+        crate::contract::create_envelope::EFFECT,
+        crate::contract::void_envelope::EFFECT,
+        crate::asset::delete_file::EFFECT,
+    ]
 }
 
 #[cfg(test)]
