@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use cqrs_es::Aggregate as _;
 use holdfast_domain::booking::{Booking, BookingStatus, Slot};
 use holdfast_domain::contract::{Contract, ContractStatus};
 use holdfast_domain::credits::Credits;

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::BoxFuture;
 use holdfast_domain::bank_receipt::BankReceiptEvent;
+use holdfast_domain::dispute::CaseFacts;
 use holdfast_domain::escrow::{
     Artifact, ArtifactKind, Deadline, DeadlineAction, Deadlines, DisputeKind, Entitlements, EscrowEvent, EscrowFact, EscrowStatus,
     FundingPart, FundingSource, Hat, Landing, Leg, LegParty, MoneySource, Outcome, Reference, ReleaseMode, Rules, Terms,
@@ -22,7 +23,7 @@ use holdfast_domain::kernel::{
     Actor, ActorKind, AssetId, BankReceiptId, ContractId, CorrelationId, DisputeId, EscrowId, EventId, HoldId, Metadata, MilestoneId,
     Money, PartyId, Personal, RequestId, Role, Sealed, TenantId, event_id,
 };
-use holdfast_domain::tenant::{Hours, TenantEvent, TenantSettings};
+use holdfast_domain::tenant::{PenaltyRule, TenantEvent, TenantSettings};
 use holdfast_domain::wallet::{CreditPurpose, HoldPurpose, OwnerType, Place, WalletEvent, WalletFact, WalletOwner};
 use holdfast_eventlog::db::{Pool, PoolSettings, migrate_write};
 use holdfast_eventlog::subscription::{ConsumeError, Consumer, FeedEvent};
@@ -310,7 +311,7 @@ impl History {
     ) -> EventId {
         let at = self.now();
         let progress = progress.map(|action| Deadline { at: at + TimeDelta::hours(48), action });
-        let event = EscrowEvent { from, to, deadlines: Deadlines { progress, dispute: None }, at, fact };
+        let event = EscrowEvent { reference: reference(id), from, to, deadlines: Deadlines { progress, dispute: None }, at, fact };
         self.push("escrow", Uuid::from_u128(id), &event)
     }
 
@@ -424,6 +425,17 @@ impl History {
             raised_by: party(PAYER),
             raised_as: Hat::Payer,
             reason: Some(self.keys.seal(self.tenant, party(PAYER), "not what we agreed")),
+            case: Box::new(CaseFacts {
+                escrow_id: EscrowId(Uuid::from_u128(id)),
+                reference: reference(id),
+                payer_id: party(PAYER),
+                payee_id: party(PAYEE),
+                tenant_is_party: false,
+                penalty: PenaltyRule::default(),
+                redos_left: 2,
+                evidence_due_at: self.now(),
+                after_settlement: false,
+            }),
         };
         self.escrow(id, Releasable, Disputed, None, disputed);
     }
