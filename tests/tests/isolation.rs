@@ -27,18 +27,20 @@ impl Things {
         let body = json!({ "bankReference": holdfast_tests::bank_reference(), "amount": "5.00", "currency": "EUR", "receivedAt": "2026-01-01T00:00:00Z" });
         let receipt = flow.parties.platform.post("/v1/bank-receipts", &body).await?.id().to_string();
         let tenant = flow.parties.tenant_id.to_string();
+        let statement = format!("{wallet}.2026-01");
         let things = [
             ("escrow", escrow.to_string()),
             ("wallet", wallet),
             ("bankReceipt", receipt),
             ("tenant", tenant),
             ("party", flow.parties.payer_id.to_string()),
+            ("statement", statement),
         ];
         Ok(Self(things.into()))
     }
 
     fn missing() -> Self {
-        let names = ["escrow", "wallet", "bankReceipt", "tenant", "party"];
+        let names = ["escrow", "wallet", "bankReceipt", "tenant", "party", "statement"];
         Self(names.into_iter().map(|name| (name, Uuid::new_v4().to_string())).collect())
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod agreement; // texts of contracts
 pub(crate) mod answer; // what an accepted command answers
 pub(crate) mod bank_receipt;
+pub(crate) mod credits;
 mod dispute_id;
 pub(crate) mod escrow;
 mod facts; // of other streams, from the log

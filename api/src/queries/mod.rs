@@ -1,9 +1,11 @@
 //! Query routes: a question in, rows of a read model out. One file per context; nothing here can reach the log.
 
 pub(crate) mod audit;
+pub(crate) mod credits;
 pub(crate) mod escrow;
 pub(crate) mod ledger;
 mod position; // `X-Min-Position`
+pub(crate) mod statement;
 pub(crate) mod wallet;
 
 use std::time::Duration;
@@ -55,7 +57,7 @@ where
     shared.tasks.run(async move { answer.await.map_err(refused) }).await
 }
 
-fn refused(error: QueryError) -> ApiError {
+pub(crate) fn refused(error: QueryError) -> ApiError {
     match error {
         QueryError::InvalidLimit => ApiError::validation("limit", error),
         QueryError::InvalidCursor => ApiError::validation("cursor", error),

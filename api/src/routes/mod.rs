@@ -66,17 +66,26 @@ impl RouteSpec {
 const TABLES: &[&[RouteSpec]] = &[
     crate::commands::escrow::ROUTES,
     crate::commands::wallet::ROUTES,
+    crate::commands::credits::ROUTES,
     crate::commands::bank_receipt::ROUTES,
     crate::commands::tenant::ROUTES,
     crate::queries::escrow::ROUTES,
     crate::queries::wallet::ROUTES,
+    crate::queries::statement::ROUTES,
+    crate::queries::credits::ROUTES,
     crate::queries::ledger::ROUTES,
     crate::queries::audit::ROUTES,
     crate::platform::ROUTES,
 ];
 
 /// The access cases that stand beside their routes.
-const CONTEXT_CASES: &[&[AccessCase]] = &[];
+const CONTEXT_CASES: &[&[AccessCase]] = &[
+    crate::commands::wallet::CASES,
+    crate::commands::credits::CASES,
+    crate::queries::wallet::CASES,
+    crate::queries::statement::CASES,
+    crate::queries::credits::CASES,
+];
 
 /// All routes.
 pub fn all() -> impl Iterator<Item = &'static RouteSpec> {

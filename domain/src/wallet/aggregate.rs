@@ -31,8 +31,7 @@ pub struct Wallet {
     /// Holds that were captured, lifted or declined.
     pub(super) ended_holds: Recent<HoldId>,
     /// Those that wait for an approval.
-    pub(super) transfers: BTreeMap<u32, RequestedTransfer>,
-    pub(super) last_transfer: u32,
+    pub(super) transfers: BTreeMap<i64, RequestedTransfer>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -182,7 +181,6 @@ impl cqrs_es::Aggregate for Wallet {
                 self.put(amount, to);
             }
             WalletFact::TransferRequested { transfer, amount, to_wallet_id, to, reason, requested_by, expires_at } => {
-                self.last_transfer = transfer;
                 self.transfers.insert(transfer, RequestedTransfer { amount, to_wallet_id, to, reason, requested_by, expires_at });
             }
             WalletFact::TransferApproved { transfer }

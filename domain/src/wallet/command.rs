@@ -50,11 +50,11 @@ pub enum WalletCommand {
     },
     /// By somebody else than who asked (four eyes); funds are checked now.
     ApproveTransfer {
-        transfer: u32,
+        transfer: i64,
     },
     /// Also by who asked: then it is withdrawn.
     RejectTransfer {
-        transfer: u32,
+        transfer: i64,
         reason: String,
     },
     /// MNY-53: pays for a lot of credits of the wallet's owner. `price` is for all units.

@@ -53,9 +53,10 @@ impl Wallet {
                 Some(*owner)
             }
             WalletCommand::CaptureHold { .. } | WalletCommand::LiftHold { .. } | WalletCommand::MeetDeadline { .. } => self.owner,
+            WalletCommand::ApproveTransfer { .. } | WalletCommand::RejectTransfer { .. } => {
+                Some(self.owner.ok_or(WalletError::TransferNotFound)?)
+            }
             WalletCommand::Transfer { .. }
-            | WalletCommand::ApproveTransfer { .. }
-            | WalletCommand::RejectTransfer { .. }
             | WalletCommand::BuyCredits { .. }
             | WalletCommand::Freeze { .. }
             | WalletCommand::Unfreeze { .. }

@@ -110,9 +110,10 @@ pub enum WalletFact {
         amount: Money,
         to: Place,
     },
-    /// LED-18: too much for one person alone. Nothing is held; funds are checked again at the approval.
+    /// LED-18: too much for one person alone. Nothing is held; funds are checked again at the approval. `transfer` is the
+    /// sequence of this event.
     TransferRequested {
-        transfer: u32,
+        transfer: i64,
         amount: Money,
         to_wallet_id: WalletId,
         to: WalletOwner,
@@ -122,14 +123,14 @@ pub enum WalletFact {
     },
     /// The debit follows in the same append.
     TransferApproved {
-        transfer: u32,
+        transfer: i64,
     },
     TransferRejected {
-        transfer: u32,
+        transfer: i64,
         reason: String,
     },
     TransferExpired {
-        transfer: u32,
+        transfer: i64,
     },
     /// MNY-51: `amount` (all that was available) moves to the freeze.
     Frozen {

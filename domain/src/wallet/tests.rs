@@ -679,6 +679,5 @@ const GOLDEN: &str = r#"{
       "requestedBy": "00000000-0000-0000-0000-000000000003",
       "expiresAt": "2026-03-08T12:00:00Z"
     }
-  },
-  "lastTransfer": 2
+  }
 }"#;

@@ -20,7 +20,7 @@ use crate::wallet::PROJECTION;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransferId {
     pub wallet_id: WalletId,
-    pub number: u32,
+    pub number: i64,
 }
 
 impl std::fmt::Display for TransferId {
@@ -37,7 +37,8 @@ impl FromStr for TransferId {
     type Err = NoTransferId;
 
     fn from_str(text: &str) -> Result<Self, NoTransferId> {
-        let (wallet_id, number) = text.split_once('.').ok_or(NoTransferId)?;
+        let digits = |(_, number): &(&str, &str)| number.bytes().all(|byte| byte.is_ascii_digit());
+        let (wallet_id, number) = text.split_once('.').filter(digits).ok_or(NoTransferId)?;
         Ok(Self { wallet_id: wallet_id.parse().map_err(|_| NoTransferId)?, number: number.parse().map_err(|_| NoTransferId)? })
     }
 }
@@ -57,7 +58,7 @@ holdfast_domain::named! {
 pub struct TransferRow {
     pub id: Uuid,
     pub wallet_id: Uuid,
-    pub number: u32,
+    pub number: i64,
     pub position: i64,
     pub status: TransferStatus,
     pub to_wallet_id: Uuid,
@@ -97,7 +98,7 @@ impl View for TransferRow {
 
     fn keys(event: &Event<'_>) -> Result<Vec<Uuid>, ApplyError> {
         let number = event.event.of::<Wallet>().and_then(|wallet| number(&wallet.fact));
-        let id = |number| derived_uuid(event.origin.tenant_id, event.origin.aggregate_id, "transfer", u64::from(number));
+        let id = |number: i64| derived_uuid(event.origin.tenant_id, event.origin.aggregate_id, "transfer", number.unsigned_abs());
         Ok(number.map(id).into_iter().collect())
     }
 
@@ -152,7 +153,7 @@ impl View for TransferRow {
     }
 }
 
-fn number(fact: &WalletFact) -> Option<u32> {
+fn number(fact: &WalletFact) -> Option<i64> {
     match fact {
         WalletFact::TransferRequested { transfer, .. }
         | WalletFact::TransferApproved { transfer }

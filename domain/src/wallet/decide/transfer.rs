@@ -37,7 +37,7 @@ impl Wallet {
             return Err(WalletError::TooManyTransfers { limit: MAX_WAITING });
         }
         Ok(vec![WalletFact::TransferRequested {
-            transfer: self.last_transfer + 1,
+            transfer: self.version() + 1,
             amount,
             to_wallet_id,
             to,
@@ -48,7 +48,7 @@ impl Wallet {
     }
 
     /// Nothing was held since it was asked for, so funds and status are looked at now.
-    pub(super) fn approve_transfer(&self, owner: WalletOwner, transfer: u32, context: &Context) -> Result<Vec<WalletFact>, WalletError> {
+    pub(super) fn approve_transfer(&self, owner: WalletOwner, transfer: i64, context: &Context) -> Result<Vec<WalletFact>, WalletError> {
         let RequestedTransfer { amount, to_wallet_id, to, reason, requested_by, expires_at } =
             self.transfers.get(&transfer).cloned().ok_or(WalletError::TransferNotFound)?;
         if context.now >= expires_at {
@@ -65,14 +65,14 @@ impl Wallet {
         Ok(vec![WalletFact::TransferApproved { transfer }, WalletFact::Debited { amount, purpose }])
     }
 
-    pub(super) fn reject_transfer(&self, transfer: u32, reason: String) -> Result<Vec<WalletFact>, WalletError> {
+    pub(super) fn reject_transfer(&self, transfer: i64, reason: String) -> Result<Vec<WalletFact>, WalletError> {
         self.transfers.get(&transfer).ok_or(WalletError::TransferNotFound)?;
         Ok(vec![WalletFact::TransferRejected { transfer, reason }])
     }
 
     /// The deadline `transfer:<number>`.
     pub(super) fn expire_transfer(&self, key: &str, at: DateTime<Utc>) -> Vec<WalletFact> {
-        let number = key.strip_prefix("transfer:").and_then(|number| number.parse::<u32>().ok());
+        let number = key.strip_prefix("transfer:").and_then(|number| number.parse::<i64>().ok());
         let due = number.and_then(|number| self.transfers.get_key_value(&number));
         due.filter(|(_, waiting)| waiting.expires_at.timestamp_micros() <= at.timestamp_micros())
             .map(|(transfer, _)| WalletFact::TransferExpired { transfer: *transfer })

@@ -13,7 +13,7 @@ fn member(n: u128, limits: &[&str]) -> Context {
     context
 }
 
-pub(super) fn requested(transfer: u32, amount: &str) -> WalletFact {
+pub(super) fn requested(transfer: i64, amount: &str) -> WalletFact {
     TransferRequested {
         transfer,
         amount: eur(amount),
@@ -35,9 +35,9 @@ fn up_to_the_limits_a_transfer_is_made_at_once_and_above_either_it_is_only_asked
     // LED-18, IDN-70
     let asked = |context: &Context, amount| decided(context, user(), &hundred(), transfer(amount, other())).unwrap();
     assert_eq!(asked(&member(3, &[]), "10.00"), [debited("10.00")]);
-    assert_eq!(asked(&member(3, &[]), "10.01"), [requested(1, "10.01")]);
+    assert_eq!(asked(&member(3, &[]), "10.01"), [requested(3, "10.01")]);
     assert_eq!(asked(&member(3, &["5.00"]), "5.00"), [debited("5.00")]);
-    assert_eq!(asked(&member(3, &["5.00"]), "5.01"), [requested(1, "5.01")]);
+    assert_eq!(asked(&member(3, &["5.00"]), "5.01"), [requested(3, "5.01")]);
     assert_eq!(asked(&staff(), "100.00"), [debited("100.00")], "no limit, nobody to ask");
     let balances = folded(user(), &with(&[requested(1, "10.01")])).balances().unwrap();
     assert_eq!((balances.available, balances.held), (eur("100.00"), eur("0.00")), "nothing is held");
@@ -70,6 +70,7 @@ fn another_person_with_enough_of_a_limit_approves_and_funds_are_looked_at_then()
     let done = with(&[requested(1, "60.00"), TransferApproved { transfer: 1 }, debited("60.00")]);
     assert_eq!(approve(&member(4, &[]), &done), Err(WalletError::TransferNotFound));
     assert_eq!(approve(&member(4, &[]), &hundred()), Err(WalletError::TransferNotFound));
+    assert_eq!(approve(&member(4, &[]), &[]), Err(WalletError::TransferNotFound));
 }
 
 #[test]
@@ -94,10 +95,10 @@ fn a_rejected_or_forgotten_transfer_moves_nothing() {
 }
 
 #[test]
-fn transfers_are_numbered_and_only_so_many_wait() {
+fn transfers_are_numbered_by_their_event_and_only_so_many_wait() {
     let waiting: Vec<_> = (1..=50).map(|n| requested(n, "11.00")).collect();
     let refused = decided(&member(3, &[]), user(), &with(&waiting), transfer("11.00", other()));
     assert_eq!(refused, Err(WalletError::TooManyTransfers { limit: 50 }));
     let answered = [with(&waiting), vec![TransferExpired { transfer: 50 }]].concat();
-    assert_eq!(decided(&member(3, &[]), user(), &answered, transfer("11.00", other())).unwrap(), [requested(51, "11.00")]);
+    assert_eq!(decided(&member(3, &[]), user(), &answered, transfer("11.00", other())).unwrap(), [requested(54, "11.00")]);
 }
