@@ -132,6 +132,11 @@ impl ApiError {
         Self::new(Kind::Invalid, code, message).with(details)
     }
 
+    /// What the request is about is not in a state for it, or something else decides.
+    pub(crate) fn conflict(code: &'static str, message: impl Into<String>, details: Value) -> Self {
+        Self::new(Kind::Conflict, code, message).with(details)
+    }
+
     /// A read model has not reached the asked position: the command was accepted and is not visible yet.
     pub(crate) fn projection_behind(asked: i64, reached: i64) -> Self {
         Self::new(Kind::Unavailable, "PROJECTION_BEHIND", "accepted, but not visible yet: ask again")

@@ -4,8 +4,11 @@ pub(crate) mod agreement; // texts of contracts
 pub(crate) mod answer; // what an accepted command answers
 pub(crate) mod bank_receipt;
 pub(crate) mod credits;
+pub(crate) mod dispute;
 mod dispute_id;
 pub(crate) mod escrow;
+pub(crate) mod escrow_end; // cancel, refund
+mod escrow_reference; // its booking, its milestone
 mod facts; // of other streams, from the log
 pub(crate) mod tenant;
 pub(crate) mod wallet;

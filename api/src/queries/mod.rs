@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod credits;
+pub(crate) mod dispute;
 pub(crate) mod escrow;
 pub(crate) mod ledger;
 mod position; // `X-Min-Position`

@@ -75,7 +75,7 @@ pub(crate) const fn with(
     AccessCase { method, path, denied, allowed, body, foreign }
 }
 
-use Role::{Auditor, BillingAdmin, Casting, Finance, Ops, Payer, PlatformAdmin, PlatformFinance, Superadmin, Talent, TenantAdmin, Viewer};
+use Role::{Auditor, BillingAdmin, Casting, Finance, Ops, Payer, PlatformFinance, Superadmin, Talent, TenantAdmin, Viewer};
 
 /// The cases of all routes.
 pub fn all_cases() -> impl Iterator<Item = &'static AccessCase> {
@@ -97,16 +97,10 @@ const CASES: &[AccessCase] = &[
     post("/v1/escrows/{escrowId}/refund", TenantAdmin, PlatformFinance, r#"{"reason":"cancellation"}"#, ESCROW),
     post("/v1/escrows/{escrowId}/decline-refund", TenantAdmin, PlatformFinance, REASON, ESCROW),
     post("/v1/escrows/{escrowId}/cancel", Payer, Ops, REASON, ESCROW),
-    post("/v1/escrows/{escrowId}/dispute", PlatformAdmin, Payer, REASON, ESCROW),
-    post("/v1/escrows/{escrowId}/widen-dispute", PlatformAdmin, Payer, AMOUNT, ESCROW),
-    post("/v1/escrows/{escrowId}/concede", PlatformAdmin, Talent, AMOUNT, ESCROW),
-    post("/v1/escrows/{escrowId}/withdraw-dispute", PlatformAdmin, Payer, EMPTY, ESCROW),
-    post("/v1/escrows/{escrowId}/decision", Finance, Ops, r#"{"decision":"refund"}"#, ESCROW),
     post("/escrow/create", Viewer, Casting, NEW_ESCROW, Foreign::Body),
     post("/escrow/fund", Talent, Payer, r#"{"escrowId":"{escrow}"}"#, Foreign::Body),
     post("/escrow/release", Talent, Finance, r#"{"escrowId":"{escrow}"}"#, Foreign::Body),
     post("/escrow/refund", TenantAdmin, PlatformFinance, r#"{"escrowId":"{escrow}","reason":"cancellation"}"#, Foreign::Body),
-    post("/escrow/dispute", PlatformAdmin, Payer, r#"{"escrowId":"{escrow}","reason":"isolation"}"#, Foreign::Body),
     // wallets, ledger, bank receipts, tenant
     post("/v1/wallets/{walletId}/freeze", Finance, TenantAdmin, REASON, WALLET),
     post("/v1/wallets/{walletId}/unfreeze", Finance, TenantAdmin, REASON, WALLET),

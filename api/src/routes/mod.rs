@@ -65,11 +65,13 @@ impl RouteSpec {
 /// In the order in which they are matched.
 const TABLES: &[&[RouteSpec]] = &[
     crate::commands::escrow::ROUTES,
+    crate::commands::dispute::ROUTES,
     crate::commands::wallet::ROUTES,
     crate::commands::credits::ROUTES,
     crate::commands::bank_receipt::ROUTES,
     crate::commands::tenant::ROUTES,
     crate::queries::escrow::ROUTES,
+    crate::queries::dispute::ROUTES,
     crate::queries::wallet::ROUTES,
     crate::queries::statement::ROUTES,
     crate::queries::credits::ROUTES,
@@ -80,6 +82,8 @@ const TABLES: &[&[RouteSpec]] = &[
 
 /// The access cases that stand beside their routes.
 const CONTEXT_CASES: &[&[AccessCase]] = &[
+    crate::commands::dispute::CASES,
+    crate::queries::dispute::CASES,
     crate::commands::wallet::CASES,
     crate::commands::credits::CASES,
     crate::queries::wallet::CASES,

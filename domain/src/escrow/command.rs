@@ -39,14 +39,14 @@ pub enum EscrowCommand {
     Cancel { reason: String },
     /// ESC-43, MNY-25..27. `None`: all that is open.
     Dispute { amount: Option<Money>, kind: DisputeKind, reason: Personal<String> },
-    /// MNY-26: more of the open money joins the open case.
-    WidenDispute { amount: Money },
+    /// MNY-26: more of the open money joins the open case. `dispute_id`, here and below: refused when another case is open.
+    WidenDispute { dispute_id: Option<DisputeId>, amount: Money },
     /// ESC-44..48, MNY-29..32.
     Decide { decision: Decision, rationale: Option<Personal<String>> },
     /// MNY-34: the payee gives in, wholly or in part.
-    Concede { refund: Money },
+    Concede { dispute_id: Option<DisputeId>, refund: Money },
     /// MNY-32: the raiser takes it back.
-    WithdrawDispute,
+    WithdrawDispute { dispute_id: Option<DisputeId> },
     /// The deadline of this key and instant has come (protocols: the instant is compared with the state, not a clock).
     MeetDeadline { key: String, at: DateTime<Utc> },
     /// MNY-01: a wallet has taken the money of one leg.
@@ -193,7 +193,7 @@ impl EscrowCommand {
             Self::WidenDispute { .. } => EscrowAction::WidenDispute,
             Self::Decide { decision, .. } => decision.action(),
             Self::Concede { .. } => EscrowAction::Concede,
-            Self::WithdrawDispute => EscrowAction::WithdrawDispute,
+            Self::WithdrawDispute { .. } => EscrowAction::WithdrawDispute,
             Self::MeetDeadline { .. } => EscrowAction::MeetDeadline,
             Self::RecordLanding { .. } => EscrowAction::RecordLanding,
             Self::RecordContractSigned => EscrowAction::RecordContractSigned,

@@ -68,10 +68,19 @@ impl Draft<'_> {
             EscrowCommand::DeclineRefund { reason } => self.decline_refund(reason),
             EscrowCommand::Cancel { reason } => self.cancel(reason),
             EscrowCommand::Dispute { amount, kind, reason } => self.raise_dispute(amount, kind, reason, hat)?,
-            EscrowCommand::WidenDispute { amount } => self.widen_dispute(amount)?,
+            EscrowCommand::WidenDispute { dispute_id, amount } => {
+                self.check_case(dispute_id, EscrowAction::WidenDispute)?;
+                self.widen_dispute(amount)?;
+            }
             EscrowCommand::Decide { decision, rationale } => self.decide_dispute(decision, rationale, hat)?,
-            EscrowCommand::Concede { refund } => self.concede(refund)?,
-            EscrowCommand::WithdrawDispute => self.dismiss(true, None)?,
+            EscrowCommand::Concede { dispute_id, refund } => {
+                self.check_case(dispute_id, EscrowAction::Concede)?;
+                self.concede(refund)?;
+            }
+            EscrowCommand::WithdrawDispute { dispute_id } => {
+                self.check_case(dispute_id, EscrowAction::WithdrawDispute)?;
+                self.dismiss(true, None)?;
+            }
             EscrowCommand::MeetDeadline { key, at } => self.meet_deadline(&key, at)?,
             EscrowCommand::RecordLanding { event_id, leg } => self.record_landing(event_id, leg),
             EscrowCommand::RecordContractSigned => self.record_contract_signed(),

@@ -61,6 +61,11 @@ impl Draft<'_> {
         self.emit(EscrowAction::Dispute, to, deadlines, fact);
     }
 
+    /// Who names a case means that one and no later one.
+    pub(super) fn check_case(&self, named: Option<DisputeId>, action: EscrowAction) -> Result<(), EscrowError> {
+        only(named.is_none() || named == self.state.dispute_id(), self.not_allowed(action))
+    }
+
     /// MNY-26.
     pub(super) fn widen_dispute(&mut self, amount: Money) -> Result<(), EscrowError> {
         self.check_open_amount(amount)?;

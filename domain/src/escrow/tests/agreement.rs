@@ -37,7 +37,10 @@ fn a_signed_contract_makes_an_escrow_without_delivery_releasable_whenever_it_com
     let mut disputed = created().to(EscrowStatus::Locked);
     disputed.ok(&payer(), contest(None));
     assert_eq!(names(&disputed.ok(&system(), SIGNED)), ["contract_signed"]);
-    assert_eq!(names(&disputed.ok(&payer(), EscrowCommand::WithdrawDispute)), ["dispute_dismissed", "made_releasable"]);
+    assert_eq!(
+        names(&disputed.ok(&payer(), EscrowCommand::WithdrawDispute { dispute_id: None })),
+        ["dispute_dismissed", "made_releasable"]
+    );
 
     for case in [before_funding, funded, locked, disputed] {
         case.is(EscrowStatus::Releasable, "10000", "0");
@@ -133,7 +136,7 @@ fn booked_money_waits_for_the_booked_time() {
     let later = starts_at + TimeDelta::hours(500);
     case.ok(&system(), EscrowCommand::RecordStartMoved { starts_at: later });
     assert_eq!(case.escrow.deadlines().progress, None, "paused");
-    case.ok(&payer(), EscrowCommand::WithdrawDispute);
+    case.ok(&payer(), EscrowCommand::WithdrawDispute { dispute_id: None });
     assert_eq!(due(&case), 2_524);
 }
 

@@ -157,8 +157,8 @@ fn nothing_is_decided_without_a_case() {
     for command in [decide(Decision::Release), split("1", "1", "1"), decide(Decision::Redo), decide(Decision::Dismiss)] {
         assert_eq!(code(&case.refused(&platform(), command)), "INVALID_ESCROW_TRANSITION");
     }
-    assert_eq!(code(&case.refused(&talent(), EscrowCommand::Concede { refund: eur("1") })), "INVALID_ESCROW_TRANSITION");
-    assert_eq!(code(&case.refused(&payer(), EscrowCommand::WithdrawDispute)), "INVALID_ESCROW_TRANSITION");
+    assert_eq!(code(&case.refused(&talent(), EscrowCommand::Concede { dispute_id: None, refund: eur("1") })), "INVALID_ESCROW_TRANSITION");
+    assert_eq!(code(&case.refused(&payer(), EscrowCommand::WithdrawDispute { dispute_id: None })), "INVALID_ESCROW_TRANSITION");
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn who_was_dismissed_or_withdrew_has_had_their_say_in_this_round() {
         let mut case = Case::created().to(EscrowStatus::DeliverySubmitted);
         case.ok(&payer(), contest(Some("4000")));
         if withdrawn {
-            let events = case.ok(&payer(), EscrowCommand::WithdrawDispute);
+            let events = case.ok(&payer(), EscrowCommand::WithdrawDispute { dispute_id: None });
             assert!(matches!(events[0].fact, EscrowFact::DisputeDismissed { withdrawn: true, .. }));
         } else {
             case.ok(&tenant(), decide(Decision::Dismiss));
@@ -286,28 +286,28 @@ fn only_the_raiser_withdraws() {
     // MNY-32
     let mut case = contested();
     for actor in [talent(), tenant(), platform()] {
-        assert_eq!(code(&case.refused(&actor, EscrowCommand::WithdrawDispute)), "POLICY_DENIED");
+        assert_eq!(code(&case.refused(&actor, EscrowCommand::WithdrawDispute { dispute_id: None })), "POLICY_DENIED");
     }
-    case.ok(&payer(), EscrowCommand::WithdrawDispute);
+    case.ok(&payer(), EscrowCommand::WithdrawDispute { dispute_id: None });
     case.is(EscrowStatus::DeliverySubmitted, "10000", "0");
     let mut tenants = Case::created().to(EscrowStatus::InProgress);
     tenants.ok(&tenant(), contest(None));
-    tenants.ok(&user(party(0xaa), &[Role::Ops]), EscrowCommand::WithdrawDispute); // a colleague
+    tenants.ok(&user(party(0xaa), &[Role::Ops]), EscrowCommand::WithdrawDispute { dispute_id: None }); // a colleague
 }
 
 #[test]
 fn the_payee_concedes_all_and_the_case_is_decided_without_a_resolver() {
     // MNY-34
     let mut case = contested();
-    assert_eq!(code(&case.refused(&payer(), EscrowCommand::Concede { refund: eur("1") })), "POLICY_DENIED");
-    let events = case.ok(&talent(), EscrowCommand::Concede { refund: eur("10000") });
+    assert_eq!(code(&case.refused(&payer(), EscrowCommand::Concede { dispute_id: None, refund: eur("1") })), "POLICY_DENIED");
+    let events = case.ok(&talent(), EscrowCommand::Concede { dispute_id: None, refund: eur("10000") });
     assert_eq!(names(&events), ["dispute_resolved", "refunded"]);
     assert!(matches!(events[0].fact, EscrowFact::DisputeResolved { conceded: true, forced: false, kind: DecisionKind::Refund, .. }));
     assert_eq!(case.escrow.status(), EscrowStatus::ResolvedRefund);
 
     let mut after_release = Case::created().to(EscrowStatus::PartialReleased);
     after_release.ok(&payer(), contest(None));
-    after_release.ok(&talent(), EscrowCommand::Concede { refund: eur("6666.67") });
+    after_release.ok(&talent(), EscrowCommand::Concede { dispute_id: None, refund: eur("6666.67") });
     assert_eq!(after_release.escrow.status(), EscrowStatus::ResolvedSplit, "what was released stays");
 }
 
@@ -316,9 +316,9 @@ fn a_part_conceded_goes_back_at_once_and_the_rest_stays_in_dispute() {
     // MNY-33, MNY-34: nobody decides that he keeps something
     let mut case = contested();
     for (amount, expected) in [("0", "AMOUNT_INVALID"), ("10000.01", "DECISION_AMOUNT_INVALID")] {
-        assert_eq!(code(&case.refused(&talent(), EscrowCommand::Concede { refund: eur(amount) })), expected);
+        assert_eq!(code(&case.refused(&talent(), EscrowCommand::Concede { dispute_id: None, refund: eur(amount) })), expected);
     }
-    let events = case.ok(&talent(), EscrowCommand::Concede { refund: eur("1500") });
+    let events = case.ok(&talent(), EscrowCommand::Concede { dispute_id: None, refund: eur("1500") });
     assert_eq!((names(&events), legs(&events)), (vec!["dispute_conceded", "refunded"], vec![("payer", "1500.00".to_owned())]));
     case.is(EscrowStatus::Disputed, "0", "8500");
     assert!(case.escrow.dispute().is_some());

@@ -73,16 +73,22 @@ fn contested_amounts_are_checked() {
 fn one_case_at_a_time_and_parties_widen_it() {
     // MNY-26
     let mut case = Case::created().to(EscrowStatus::Releasable);
-    assert_eq!(code(&case.refused(&payer(), EscrowCommand::WidenDispute { amount: eur("1") })), "INVALID_ESCROW_TRANSITION");
+    assert_eq!(
+        code(&case.refused(&payer(), EscrowCommand::WidenDispute { dispute_id: None, amount: eur("1") })),
+        "INVALID_ESCROW_TRANSITION"
+    );
     case.ok(&payer(), contest(Some("4000")));
     let dispute_id = case.escrow.dispute_id().unwrap();
     let refusal = case.refused(&talent(), contest(Some("1")));
     assert_eq!(refusal, EscrowError::DisputeAlreadyOpen { dispute_id });
     assert_eq!(refusal.details(), serde_json::json!({ "disputeId": dispute_id }));
-    assert_eq!(code(&case.refused(&payer(), EscrowCommand::WidenDispute { amount: eur("6000.01") })), "AMOUNT_EXCEEDS_ESCROW");
-    case.ok(&payer(), EscrowCommand::WidenDispute { amount: eur("1000") });
+    assert_eq!(
+        code(&case.refused(&payer(), EscrowCommand::WidenDispute { dispute_id: None, amount: eur("6000.01") })),
+        "AMOUNT_EXCEEDS_ESCROW"
+    );
+    case.ok(&payer(), EscrowCommand::WidenDispute { dispute_id: None, amount: eur("1000") });
     case.is(EscrowStatus::Releasable, "5000", "5000");
-    case.ok(&talent(), EscrowCommand::WidenDispute { amount: eur("5000") });
+    case.ok(&talent(), EscrowCommand::WidenDispute { dispute_id: None, amount: eur("5000") });
     case.is(EscrowStatus::Disputed, "0", "10000");
     assert_eq!(case.escrow.dispute_id(), Some(dispute_id));
     assert_eq!(code(&case.refused(&talent(), contest(None))), "DISPUTE_ALREADY_OPEN");
@@ -112,7 +118,7 @@ fn widening_stops_with_the_window_too() {
     let mut case = Case::created().to(EscrowStatus::Releasable);
     case.ok(&payer(), contest(Some("4000")));
     case.wait(48);
-    assert_eq!(code(&case.refused(&payer(), EscrowCommand::WidenDispute { amount: eur("1") })), "DISPUTE_WINDOW_CLOSED");
+    assert_eq!(code(&case.refused(&payer(), EscrowCommand::WidenDispute { dispute_id: None, amount: eur("1") })), "DISPUTE_WINDOW_CLOSED");
 }
 
 #[test]
@@ -175,4 +181,24 @@ fn frozen_money_is_out_of_reach() {
     let mut beside = Case::created().to(EscrowStatus::Releasable);
     beside.ok(&payer(), contest(Some("4000")));
     assert_eq!(beside.refused(&platform(), release_part("6000.01")), EscrowError::AmountExceedsEscrow { open: eur("6000") });
+}
+
+#[test]
+fn who_names_a_case_means_no_later_one() {
+    // DSP-26, MNY-26, MNY-34
+    let mut case = Case::created().to(EscrowStatus::DeliverySubmitted);
+    case.ok(&payer(), contest(Some("1000")));
+    let first = case.dispute_id();
+    case.ok(&platform(), decide(Decision::Dismiss));
+    case.ok(&talent(), contest(Some("1000")));
+    for (actor, command) in [
+        (payer(), EscrowCommand::WidenDispute { dispute_id: Some(first), amount: eur("1") }),
+        (talent(), EscrowCommand::Concede { dispute_id: Some(first), refund: eur("1") }),
+        (talent(), EscrowCommand::WithdrawDispute { dispute_id: Some(first) }),
+    ] {
+        assert_eq!(code(&case.refused(&actor, command)), "INVALID_ESCROW_TRANSITION");
+    }
+    let dispute_id = Some(case.dispute_id());
+    case.ok(&payer(), EscrowCommand::WidenDispute { dispute_id, amount: eur("1") });
+    case.ok(&talent(), EscrowCommand::WithdrawDispute { dispute_id });
 }

@@ -54,7 +54,7 @@ fn a_decision_that_no_longer_fits_goes_back_with_the_reason() {
     case.is(EscrowStatus::Disputed, "0", "10000");
 
     // The payee gave up a part meanwhile.
-    case.ok(&talent(), EscrowCommand::Concede { refund: eur("4000") });
+    case.ok(&talent(), EscrowCommand::Concede { dispute_id: None, refund: eur("4000") });
     assert_eq!(declined(&enforce(&mut case, &tenant(), split("1000", "9000", "0"))), "DECISION_AMOUNT_INVALID");
     let (dispute_id, seen) = (case.dispute_id(), eur("10000"));
     let stale = EscrowCommand::Enforce { dispute_id, decision: Decision::Release, contested: seen, rationale: None };

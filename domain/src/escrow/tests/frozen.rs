@@ -32,7 +32,7 @@ fn taken(event: &EscrowEvent) -> i128 {
 /// The ways out of a dispute: a decision, a concession, a withdrawal.
 fn may_take(command: &EscrowCommand) -> bool {
     use EscrowCommand::{Concede, Decide, Enforce, WithdrawDispute};
-    matches!(command, Decide { .. } | Enforce { .. } | Concede { .. } | WithdrawDispute)
+    matches!(command, Decide { .. } | Enforce { .. } | Concede { .. } | WithdrawDispute { .. })
 }
 
 /// Everything that can be asked; deadlines of both clocks, due or stale.

@@ -125,8 +125,10 @@ fn command(case: &mut Case, action: EscrowAction, choice: u8) -> EscrowCommand {
             let amount = (!choice.is_multiple_of(5)).then_some(one);
             EscrowCommand::Dispute { amount, kind: DisputeKind::Other, reason: sealed() }
         }
-        EscrowAction::WidenDispute => EscrowCommand::WidenDispute { amount: if choice.is_multiple_of(2) { amount(case, 4) } else { one } },
-        EscrowAction::Concede => EscrowCommand::Concede { refund: one },
+        EscrowAction::WidenDispute => {
+            EscrowCommand::WidenDispute { dispute_id: None, amount: if choice.is_multiple_of(2) { amount(case, 4) } else { one } }
+        }
+        EscrowAction::Concede => EscrowCommand::Concede { dispute_id: None, refund: one },
         EscrowAction::ResolveSplit => {
             let (release, penalty) = match choice % 5 {
                 0 => (contested, 0),

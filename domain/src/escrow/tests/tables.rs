@@ -122,14 +122,14 @@ pub(super) fn sample(action: EscrowAction, case: &mut Case) -> EscrowCommand {
         A::DeclineRefund => EscrowCommand::DeclineRefund { reason: text() },
         A::Cancel => EscrowCommand::Cancel { reason: text() },
         A::Dispute => contest(None),
-        A::WidenDispute => EscrowCommand::WidenDispute { amount: one },
+        A::WidenDispute => EscrowCommand::WidenDispute { dispute_id: None, amount: one },
         A::ResolveRelease => decide(Decision::Release),
         A::ResolveRefund => decide(Decision::Refund),
         A::ResolveSplit => decide(Decision::Split { release: one, refund: rest, penalty: eur("0") }),
         A::Redo => decide(Decision::Redo),
         A::Dismiss => decide(Decision::Dismiss),
-        A::Concede => EscrowCommand::Concede { refund: one },
-        A::WithdrawDispute => EscrowCommand::WithdrawDispute,
+        A::Concede => EscrowCommand::Concede { dispute_id: None, refund: one },
+        A::WithdrawDispute => EscrowCommand::WithdrawDispute { dispute_id: None },
         A::MeetDeadline => {
             let at = case.escrow.deadlines().progress.map_or(case.now, |deadline| deadline.at);
             EscrowCommand::MeetDeadline { key: "progress".into(), at }
@@ -229,7 +229,7 @@ fn who_has_no_part_in_it_learns_nothing() {
     // IDN-73, IDN-76: not even the status, which a refused transition would tell.
     for status in [EscrowStatus::Created, EscrowStatus::Funded, EscrowStatus::InProgress, EscrowStatus::Releasable] {
         let mut case = Case::created().to(status);
-        for command in [EscrowCommand::Lock, EscrowCommand::StartWork, EscrowCommand::WithdrawDispute] {
+        for command in [EscrowCommand::Lock, EscrowCommand::StartWork, EscrowCommand::WithdrawDispute { dispute_id: None }] {
             assert_eq!(case.refused(&stranger(), command), crate::escrow::EscrowError::NotFound);
         }
     }
