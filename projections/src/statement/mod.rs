@@ -1,5 +1,5 @@
 //! Monthly statements of wallets (LED-09, LED-19, LED-20, LED-71, MNY-55). Computed from the ledger read model, never stored:
-//! docs/decisions/0014-statements-are-computed.md.
+//! docs/decisions/0010-statements-are-computed.md.
 
 mod month;
 mod queries;
