@@ -60,6 +60,7 @@ enum Kind {
     TooLarge,
     WrongMediaType,
     Invalid,
+    TooMany,
     Internal,
     Unavailable,
 }
@@ -148,6 +149,16 @@ impl ApiError {
         Self::new(Kind::Unavailable, "UNAVAILABLE", message).retry_after(1)
     }
 
+    /// The database answers and the file storage does not.
+    pub(crate) fn files_unavailable() -> Self {
+        Self::new(Kind::Unavailable, "FILES_UNAVAILABLE", "files cannot be reached at the moment").retry_after(1)
+    }
+
+    /// TAL-44.
+    pub(crate) fn rate_limited(retry_after_s: u32) -> Self {
+        Self::new(Kind::TooMany, "RATE_LIMITED", "too many requests of this sort: wait a little").retry_after(retry_after_s)
+    }
+
     /// The cause goes to the log, once; never to the client.
     pub(crate) fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = cause, "a request failed");
@@ -209,6 +220,7 @@ impl ResponseError for ApiError {
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::WrongMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Kind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }

@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use futures::future::BoxFuture;
 use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::Pool;
+use holdfast_files::Files;
 use holdfast_projections::positions::checkpoints;
 use serde::Serialize;
+use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
 /// A check that takes longer counts as failed.
@@ -17,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a read model may take before it counts as late.
 const GRACE: TimeDelta = TimeDelta::seconds(5);
 const TENANTS_LOOKED_AT: usize = 20;
+/// Looking whether files can be kept costs a write or a call to somebody else: anybody may ask, nobody makes us look more often.
+const FILES_LOOKED_AT_EVERY: Duration = Duration::from_secs(10);
 
 /// One named question about a part that this process needs.
 #[derive(Clone)]
@@ -88,6 +92,29 @@ impl Check {
                 })?;
                 metrics::gauge!("holdfast_projector_lag_events").set(f64::from(u32::try_from(behind).unwrap_or(u32::MAX)));
                 if behind == 0 { Ok("read models are up to date".to_owned()) } else { Err(Unwell(format!("up to {behind} events behind"))) }
+            }
+        })
+    }
+
+    /// Whether files can be kept. Money moves without them.
+    #[must_use]
+    pub fn files(files: Arc<Files>) -> Self {
+        let last: Arc<Mutex<Option<(Instant, Result<String, Unwell>)>>> = Arc::default();
+        Self::new("files", false, move || {
+            let (files, last) = (Arc::clone(&files), Arc::clone(&last));
+            async move {
+                let mut last = last.lock().await;
+                if let Some((at, answer)) = &*last
+                    && at.elapsed() < FILES_LOOKED_AT_EVERY
+                {
+                    return answer.clone();
+                }
+                let answer = files.health().await.map(|()| "answers".to_owned()).map_err(|error| {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the file storage does not answer");
+                    Unwell("does not answer".to_owned())
+                });
+                *last = Some((Instant::now(), answer.clone()));
+                answer
             }
         })
     }

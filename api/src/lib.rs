@@ -13,15 +13,18 @@ pub mod telemetry;
 mod commands;
 mod edge;
 mod error;
+mod files;
 mod fingerprint;
 mod openapi;
 mod platform;
 mod queries;
+mod rate_limit;
 mod request;
 mod root_span;
 mod state;
 
 pub use queries::QuerySide;
+pub use rate_limit::PerActor;
 pub use state::CommandSide;
 
 pub mod cli;

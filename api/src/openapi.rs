@@ -8,7 +8,7 @@ use utoipa::openapi::{Components, ContentBuilder, HeaderBuilder, ObjectBuilder, 
 
 use crate::error::ErrorBody;
 use crate::routes::{self, Access, Kind, RouteSpec};
-use crate::{commands, platform, queries};
+use crate::{commands, files, platform, queries};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -59,6 +59,9 @@ use crate::{commands, platform, queries};
         commands::credits::reserve_credits,
         commands::credits::consume_reserved_credits,
         commands::credits::release_credits,
+        commands::asset::presign_upload,
+        commands::asset::confirm_upload,
+        commands::asset::delete_asset,
         commands::bank_receipt::record_bank_receipt,
         commands::bank_receipt::assign_bank_receipt,
         commands::tenant::change_settings,
@@ -83,6 +86,11 @@ use crate::{commands, platform, queries};
         queries::ledger::trial_balance,
         queries::ledger::ledger_health,
         queries::audit::list_audit,
+        queries::asset::list_assets,
+        queries::asset::asset_detail,
+        queries::asset::download_asset,
+        files::take_file,
+        files::give_file,
         platform::healthz,
         platform::readyz,
         platform::prometheus,

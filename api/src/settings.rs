@@ -3,6 +3,8 @@
 //! Every key is listed with its meaning in `holdfast.example.toml`. Unknown keys are refused, and every error names the
 //! key. Secrets are `SecretString`s and never printed.
 
+mod files; // where they are kept
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
+
+pub use files::{Bucket, Files, FilesBackend};
 
 /// Environment variables are named `HOLDFAST__SECTION__KEY`.
 pub const ENVIRONMENT_PREFIX: &str = "HOLDFAST";
@@ -26,6 +30,7 @@ pub struct Settings {
     pub nats: Nats,
     pub auth: Auth,
     pub secrets: Secrets,
+    pub files: Files,
     pub limits: Limits,
     pub telemetry: Telemetry,
 }

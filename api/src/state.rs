@@ -7,6 +7,7 @@ use holdfast_commands::Writers;
 use holdfast_commands::personal::Sealer;
 use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::Pool;
+use holdfast_files::Files;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
@@ -15,6 +16,7 @@ use crate::auth::{Keyring, Verifier};
 use crate::error::ApiError;
 use crate::health::Check;
 use crate::payment_sessions::PaymentSessions;
+use crate::rate_limit::PerActor;
 
 /// Everybody needs it.
 pub(crate) type Shared = Data<SharedState>;
@@ -40,6 +42,9 @@ pub struct CommandSide {
     /// The write database as `holdfast_writer`, for what stands beside the log (dead letters).
     pub pool: Pool,
     pub payments: Arc<dyn PaymentSessions>,
+    pub files: Arc<Files>,
+    /// Upload tickets (TAL-44).
+    pub tickets: Arc<PerActor>,
 }
 
 /// Where handlers do their work: on the process's own runtime, not on the connection's thread, so that a client that

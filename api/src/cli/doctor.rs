@@ -8,8 +8,8 @@ use serde::Serialize;
 use sqlx::{Connection as _, PgConnection, Row as _};
 
 use super::context::Global;
-use super::print;
-use crate::settings::{DatabaseRole, Needs, Profile, Settings, Side};
+use super::{print, wiring};
+use crate::settings::{DatabaseRole, FilesBackend, Needs, Profile, Settings, Side};
 
 /// Print every setting that protects data, and whether it is on.
 ///
@@ -28,7 +28,7 @@ const NEEDS: Needs =
 /// One thing that was looked at.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Check {
-    /// Where: `write database`, `read database`, `settings`, `nats`.
+    /// Where: `write database`, `read database`, `settings`, `nats`, `files`.
     place: &'static str,
     setting: String,
     value: String,
@@ -120,6 +120,7 @@ pub(super) async fn examine(settings: &Settings) -> anyhow::Result<Vec<Check>> {
         connection.close().await.context("cannot close the connection")?;
     }
     own_settings(settings, &mut checks);
+    files(settings, &mut checks).await;
     Ok(checks)
 }
 
@@ -269,6 +270,31 @@ async fn clock(place: &'static str, connection: &mut PgConnection, checks: &mut 
         needed: true,
     });
     Ok(())
+}
+
+/// docs/files.md. Money moves without them, evidence does not.
+async fn files(settings: &Settings, checks: &mut Vec<Check>) {
+    let production = settings.profile == Profile::Production;
+    let (value, encrypted) = match settings.files.backend {
+        FilesBackend::Local => {
+            let url = settings.files.public_base_url.clone().unwrap_or_else(|| settings.base_url());
+            (format!("local, links to {url}"), url.starts_with("https://"))
+        }
+        FilesBackend::S3 => {
+            let endpoint = settings.files.s3.endpoint.as_deref().unwrap_or("Amazon");
+            (format!("s3, bucket {} at {endpoint}", settings.files.s3.bucket), !settings.files.s3.allow_http)
+        }
+    };
+    let mut push = |setting: &str, value, wanted, ok, needed| {
+        checks.push(Check { place: "files", setting: setting.to_owned(), value, wanted, ok, protects: true, needed });
+    };
+    push("backend", value, "links and storage over https://", encrypted, production);
+    let answer = match wiring::files(settings) {
+        Ok(files) => files.health().await.map_err(anyhow::Error::new),
+        Err(error) => Err(error),
+    };
+    let ok = answer.is_ok();
+    push("storage", answer.map_or_else(|error| format!("{error:#}"), |()| "answers".to_owned()), "answers", ok, true);
 }
 
 fn own_settings(settings: &Settings, checks: &mut Vec<Check>) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use chrono::TimeDelta;
 use holdfast_commands::personal::Sealer;
 use holdfast_commands::reaction::Reactor;
 use holdfast_commands::{Clock, DeadlineTracker, DeadlineWorker, WriterSettings, Writers};
@@ -12,6 +13,7 @@ use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::{Pool, PoolSettings};
 use holdfast_eventlog::nats::{Feed, Nats, NatsSettings};
 use holdfast_eventlog::relay;
+use holdfast_files::Files;
 use holdfast_eventlog::subscription::{self, Consumer, SubscriptionSettings};
 use holdfast_projections::personal::StoredKeys;
 use holdfast_projections::positions::Positions;
@@ -22,12 +24,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::serve::Role;
 use super::token;
+use crate::files::keep_swept;
 use crate::health::Check;
 use crate::payment_sessions::NoProvider;
 use crate::server::{self, Parts, ServerConfig};
 use crate::settings::{DatabaseRole, LogFormat, Settings, Side};
 use crate::telemetry::{self, TelemetryConfig, TelemetryGuard};
-use crate::{CommandSide, QuerySide};
+use crate::{CommandSide, PerActor, QuerySide};
 
 /// Requests that may wait for `X-Min-Position` at the same time.
 const MAX_WAITING: usize = 2_000;
@@ -49,6 +52,12 @@ async fn connect(settings: &Settings, side: Side, role: DatabaseRole, pool: Pool
     let name = role.name().unwrap_or("holdfast");
     let pool = PoolSettings { application_name: name, ..pool };
     Pool::connect(url.expose_secret(), pool).await.with_context(|| format!("cannot reach the {} database as {name}", side.as_str()))
+}
+
+/// The storage of files.
+pub(super) fn files(settings: &Settings) -> anyhow::Result<Arc<Files>> {
+    let files = Files::open(&settings.file_storage()?).context("the file storage cannot be opened (files.*)")?;
+    Ok(Arc::new(files))
 }
 
 pub(super) fn start_logging(settings: &Settings) -> anyhow::Result<TelemetryGuard> {
@@ -196,11 +205,15 @@ impl Shop<'_> {
         let reading = pool(settings, Side::Read, DatabaseRole::Reader, settings.database.connections.reader).await?;
         let listen_url = settings.database.url(Side::Read, DatabaseRole::Reader)?.expose_secret().to_owned();
         let positions = Positions::start(reading.clone(), Some(listen_url), MAX_WAITING, self.shutdown.clone());
+        let files = files(settings)?;
+        let oldest_ticket = TimeDelta::seconds(i64::from(settings.files.upload_expires_s) * 2);
+        self.spawn(|shutdown| keep_swept(Arc::clone(&files), oldest_ticket, shutdown));
         let nats = self.nats.as_ref().map(|nats| Check::nats(nats.client().clone()));
         let databases = [
             Check::database("write_database", sealing.clone()),
             Check::database("read_database", reading.clone()),
             Check::projector_lag(log.clone(), reading.clone()),
+            Check::files(Arc::clone(&files)),
         ];
         let parts = Parts {
             commands: Some(CommandSide {
@@ -209,11 +222,14 @@ impl Shop<'_> {
                 sealer: Sealer::new(sealing, &settings.personal_master_key()?),
                 log,
                 payments: Arc::new(NoProvider),
+                files: Arc::clone(&files),
+                tickets: Arc::new(PerActor::per_minute(settings.files.tickets_per_minute)),
             }),
             queries: Some(QuerySide {
                 pool: reading,
                 positions,
                 min_position_wait: Duration::from_millis(settings.limits.min_position_wait_ms),
+                files,
             }),
             checks: databases.into_iter().chain(nats).collect(),
             metrics: Some(metrics),

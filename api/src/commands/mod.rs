@@ -2,6 +2,7 @@
 
 pub(crate) mod agreement; // texts of contracts
 pub(crate) mod answer; // what an accepted command answers
+pub(crate) mod asset;
 pub(crate) mod bank_receipt;
 pub(crate) mod credits;
 pub(crate) mod dispute;

@@ -92,10 +92,11 @@ impl State {
     /// Remembers the ports and writes the settings file that all subcommands read.
     pub(super) fn save(&self, folder: &Path, profile: Profile, with_nats: bool) -> anyhow::Result<()> {
         self.write(folder)?;
-        write_private(&super::settings_file(folder), &self.settings(profile, with_nats))
+        write_private(&super::settings_file(folder), &self.settings(folder, profile, with_nats))
     }
 
-    fn settings(&self, profile: Profile, with_nats: bool) -> String {
+    fn settings(&self, folder: &Path, profile: Profile, with_nats: bool) -> String {
+        let files = toml::Value::String(folder.join("files").to_string_lossy().into_owned());
         let port = self.postgres_port.unwrap_or_default();
         let Passwords { admin, writer, relay, reactor, projector, reader, auditor, nats_relay_seed, nats_subscriber_seed } =
             &self.passwords;
@@ -119,7 +120,8 @@ impl State {
              admin = \"{admin}\"\nwriter = \"{writer}\"\nrelay = \"{relay}\"\nreactor = \"{reactor}\"\n\
              projector = \"{projector}\"\nreader = \"{reader}\"\nauditor = \"{auditor}\"\n\n\
              [auth]\nsigning_key = \"{signing}\"\n# So that tokens can be pasted and tried for a day.\nmax_ttl_s = 86400\n\n\
-             [secrets]\nrequest_hash_key = \"{hashing}\"\npersonal_master_key = \"{personal}\"\n{nats}"
+             [secrets]\nrequest_hash_key = \"{hashing}\"\npersonal_master_key = \"{personal}\"\n\n\
+             [files]\nfolder = {files}\n{nats}"
         )
     }
 }

@@ -1,5 +1,6 @@
 //! Query routes: a question in, rows of a read model out. One file per context; nothing here can reach the log.
 
+pub(crate) mod asset;
 pub(crate) mod audit;
 pub(crate) mod credits;
 pub(crate) mod dispute;
@@ -9,12 +10,14 @@ mod position; // `X-Min-Position`
 pub(crate) mod statement;
 pub(crate) mod wallet;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use holdfast_eventlog::db::Pool;
+use holdfast_files::Files;
 use holdfast_projections::positions::Positions;
 use holdfast_projections::query::{Page, QueryError, Read};
 use serde::Serialize;
@@ -32,6 +35,8 @@ pub struct QuerySide {
     pub positions: Positions,
     /// How long `X-Min-Position` may wait.
     pub min_position_wait: Duration,
+    /// For links to download.
+    pub files: Arc<Files>,
 }
 
 pub(crate) type Side = Data<QuerySide>;

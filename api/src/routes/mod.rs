@@ -27,6 +27,8 @@ pub struct RouteSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     Public,
+    /// Without a token of ours: what the request itself carries, under a signature, says what it may do. Its handler checks it.
+    Signed,
     /// Any one of these lets in.
     Requires(&'static [Capability]),
 }
@@ -57,6 +59,10 @@ impl RouteSpec {
         Self { method: "GET", path, access: Access::Requires(may), kind: Kind::Query, money: false, handler }
     }
 
+    pub(crate) const fn signed(method: &'static str, path: &'static str, kind: Kind, handler: fn() -> Route) -> Self {
+        Self { method, path, access: Access::Signed, kind, money: false, handler }
+    }
+
     pub(crate) const fn platform(path: &'static str, handler: fn() -> Route) -> Self {
         Self { method: "GET", path, access: Access::Public, kind: Kind::Platform, money: false, handler }
     }
@@ -70,6 +76,7 @@ const TABLES: &[&[RouteSpec]] = &[
     crate::commands::credits::ROUTES,
     crate::commands::bank_receipt::ROUTES,
     crate::commands::tenant::ROUTES,
+    crate::commands::asset::ROUTES,
     crate::queries::escrow::ROUTES,
     crate::queries::dispute::ROUTES,
     crate::queries::wallet::ROUTES,
@@ -77,6 +84,8 @@ const TABLES: &[&[RouteSpec]] = &[
     crate::queries::credits::ROUTES,
     crate::queries::ledger::ROUTES,
     crate::queries::audit::ROUTES,
+    crate::queries::asset::ROUTES,
+    crate::files::ROUTES,
     crate::platform::ROUTES,
 ];
 
@@ -89,6 +98,8 @@ const CONTEXT_CASES: &[&[AccessCase]] = &[
     crate::queries::wallet::CASES,
     crate::queries::statement::CASES,
     crate::queries::credits::CASES,
+    crate::commands::asset::CASES,
+    crate::queries::asset::CASES,
 ];
 
 /// All routes.

@@ -18,6 +18,9 @@ pub enum AssetError {
     InUse,
     #[error("an asset that is {status} takes no {action}")]
     IllegalTransition { status: AssetStatus, action: AssetAction },
+    /// There is nothing to download, yet or any more.
+    #[error("this file cannot be downloaded: it is {status}")]
+    NotReady { status: AssetStatus },
     #[error("the content is not what was announced")]
     NotAsAnnounced,
     #[error("this file was confirmed with other content")]
@@ -32,6 +35,7 @@ impl DomainError for AssetError {
             Self::Exists => (ErrorKind::Conflict, "ASSET_EXISTS"),
             Self::InUse => (ErrorKind::Conflict, "ASSET_IN_USE"),
             Self::IllegalTransition { .. } => (ErrorKind::Conflict, "INVALID_ASSET_TRANSITION"),
+            Self::NotReady { .. } => (ErrorKind::Conflict, "ASSET_NOT_READY"),
             Self::NotAsAnnounced => (ErrorKind::Invalid, "FILE_NOT_AS_ANNOUNCED"),
             Self::AlreadyConfirmed => (ErrorKind::Conflict, "FILE_ALREADY_CONFIRMED"),
         }
@@ -40,6 +44,7 @@ impl DomainError for AssetError {
     fn details(&self) -> Value {
         match self {
             Self::IllegalTransition { status, action } => json!({ "status": status, "action": action }),
+            Self::NotReady { status } => json!({ "status": status }),
             Self::NotFound | Self::NotPermitted | Self::Exists | Self::InUse | Self::NotAsAnnounced | Self::AlreadyConfirmed => json!({}),
         }
     }

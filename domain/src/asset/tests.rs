@@ -320,6 +320,7 @@ fn every_refusal_has_its_kind_and_code() {
         (Asset::claim_taken(&claim, Uuid::nil()), ErrorKind::Conflict, "ASSET_EXISTS"),
         (AssetError::InUse, ErrorKind::Conflict, "ASSET_IN_USE"),
         (illegal, ErrorKind::Conflict, "INVALID_ASSET_TRANSITION"),
+        (AssetError::NotReady { status: AssetStatus::Deleted }, ErrorKind::Conflict, "ASSET_NOT_READY"),
         (AssetError::NotAsAnnounced, ErrorKind::Invalid, "FILE_NOT_AS_ANNOUNCED"),
         (AssetError::AlreadyConfirmed, ErrorKind::Conflict, "FILE_ALREADY_CONFIRMED"),
     ];
