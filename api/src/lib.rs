@@ -10,12 +10,14 @@ pub mod routes;
 pub mod server;
 pub mod telemetry;
 
+mod call_sheet;
 mod commands;
 mod edge;
 mod error;
 mod files;
 mod fingerprint;
 mod openapi;
+mod otp;
 mod platform;
 mod queries;
 mod rate_limit;

@@ -5,12 +5,16 @@ pub(crate) mod answer; // what an accepted command answers
 pub(crate) mod asset;
 pub(crate) mod bank_receipt;
 pub(crate) mod credits;
+pub(crate) mod booking;
+pub(crate) mod booking_work;
+pub(crate) mod call_sheet;
 pub(crate) mod dispute;
 mod dispute_id;
 pub(crate) mod escrow;
 pub(crate) mod escrow_end; // cancel, refund
 mod escrow_reference; // its booking, its milestone
 mod facts; // of other streams, from the log
+pub(crate) mod job;
 pub(crate) mod tenant;
 pub(crate) mod wallet;
 

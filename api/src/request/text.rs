@@ -1,16 +1,21 @@
 //! Free text in bodies: bounded, not blank.
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use utoipa::ToSchema;
 
 const MAX_CHARACTERS: usize = 2_000;
 
 /// 1 to 2,000 characters, of which at least one is visible; no control characters but line breaks and tabs.
-#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(transparent)]
 #[schema(value_type = String, min_length = 1, max_length = 2000)]
 pub(crate) struct Text(String);
 
 impl Text {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     pub(crate) fn into_string(self) -> String {
         self.0
     }

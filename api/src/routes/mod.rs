@@ -77,6 +77,10 @@ const TABLES: &[&[RouteSpec]] = &[
     crate::commands::bank_receipt::ROUTES,
     crate::commands::tenant::ROUTES,
     crate::commands::asset::ROUTES,
+    crate::commands::job::ROUTES,
+    crate::commands::booking::ROUTES,
+    crate::commands::booking_work::ROUTES,
+    crate::commands::call_sheet::ROUTES,
     crate::queries::escrow::ROUTES,
     crate::queries::dispute::ROUTES,
     crate::queries::wallet::ROUTES,
@@ -84,6 +88,8 @@ const TABLES: &[&[RouteSpec]] = &[
     crate::queries::credits::ROUTES,
     crate::queries::ledger::ROUTES,
     crate::queries::audit::ROUTES,
+    crate::queries::job::ROUTES,
+    crate::queries::booking::ROUTES,
     crate::queries::asset::ROUTES,
     crate::files::ROUTES,
     crate::platform::ROUTES,
@@ -91,8 +97,6 @@ const TABLES: &[&[RouteSpec]] = &[
 
 /// The access cases that stand beside their routes.
 const CONTEXT_CASES: &[&[AccessCase]] = &[
-    crate::commands::dispute::CASES,
-    crate::queries::dispute::CASES,
     crate::commands::wallet::CASES,
     crate::commands::credits::CASES,
     crate::queries::wallet::CASES,
@@ -100,6 +104,14 @@ const CONTEXT_CASES: &[&[AccessCase]] = &[
     crate::queries::credits::CASES,
     crate::commands::asset::CASES,
     crate::queries::asset::CASES,
+    crate::commands::dispute::CASES,
+    crate::queries::dispute::CASES,
+    crate::commands::job::CASES,
+    crate::commands::booking::CASES,
+    crate::commands::booking_work::CASES,
+    crate::commands::call_sheet::CASES,
+    crate::queries::job::CASES,
+    crate::queries::booking::CASES,
 ];
 
 /// All routes.
