@@ -46,7 +46,17 @@ fn data_flows_one_way() {
         ("holdfast-files", &["holdfast-domain"]),
         ("holdfast-commands", &["holdfast-domain", "holdfast-eventlog", "holdfast-documents", "holdfast-files"]),
         ("holdfast-projections", &["holdfast-domain", "holdfast-eventlog"]),
-        ("holdfast-api", &["holdfast-domain", "holdfast-eventlog", "holdfast-commands", "holdfast-projections"]),
+        (
+            "holdfast-api",
+            &[
+                "holdfast-domain",
+                "holdfast-eventlog",
+                "holdfast-commands",
+                "holdfast-projections",
+                "holdfast-documents",
+                "holdfast-files",
+            ],
+        ),
     ];
     let dependencies = dependencies();
     for (room, may) in allowed {

@@ -26,12 +26,15 @@ impl Things {
         assert!(!wallet.is_empty(), "{}", answer.text);
         let body = json!({ "bankReference": holdfast_tests::bank_reference(), "amount": "5.00", "currency": "EUR", "receivedAt": "2026-01-01T00:00:00Z" });
         let receipt = flow.parties.platform.post("/v1/bank-receipts", &body).await?.id().to_string();
+        let body = json!({ "ownerType": "delivery_artifact", "ownerId": escrow, "kind": "photo", "mime": "image/png", "size": 70 });
+        let asset = flow.parties.staff.post("/v1/assets/presign-upload", &body).await?.id().to_string();
         let tenant = flow.parties.tenant_id.to_string();
         let statement = format!("{wallet}.2026-01");
         let things = [
             ("escrow", escrow.to_string()),
             ("wallet", wallet),
             ("bankReceipt", receipt),
+            ("asset", asset),
             ("tenant", tenant),
             ("party", flow.parties.payer_id.to_string()),
             ("statement", statement),
