@@ -48,14 +48,7 @@ fn data_flows_one_way() {
         ("holdfast-projections", &["holdfast-domain", "holdfast-eventlog"]),
         (
             "holdfast-api",
-            &[
-                "holdfast-domain",
-                "holdfast-eventlog",
-                "holdfast-commands",
-                "holdfast-projections",
-                "holdfast-documents",
-                "holdfast-files",
-            ],
+            &["holdfast-domain", "holdfast-eventlog", "holdfast-commands", "holdfast-projections", "holdfast-documents", "holdfast-files"],
         ),
     ];
     let dependencies = dependencies();
