@@ -7,7 +7,7 @@ use holdfast_domain::wallet::{OwnerType, wallet_id};
 use uuid::Uuid;
 
 use super::cast::Cast;
-use super::scenario::{Payer, Scenario, Story, TenantPlan};
+use super::scenario::{Payer, Role, Scenario, Story, TenantPlan};
 use super::words::Words;
 
 /// How many payees share the stories of a tenant.
@@ -74,6 +74,7 @@ fn words(
         other_tenant: other,
         payer,
         payee,
+        judge: cast.staff(tenant_id, Role::Judge).uuid(),
         amount,
         escrow: None,
         payer_wallet: wallet_id(tenant_id, OwnerType::User, PartyId(payer), currency).uuid(),

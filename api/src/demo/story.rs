@@ -180,6 +180,8 @@ impl<'a> Telling<'a> {
         let path = match path {
             "create" => "/v1/escrows".to_owned(),
             "show" => "/v1/escrows/{escrow}".to_owned(),
+            "case" => "/v1/disputes/{dispute}".to_owned(),
+            "assign" | "decision" | "concede" | "close" | "widen" | "evidence" => format!("/v1/disputes/{{dispute}}/{path}"),
             _ if path.starts_with('/') || path.starts_with('{') => path.to_owned(),
             action => format!("/v1/escrows/{{escrow}}/{action}"),
         };

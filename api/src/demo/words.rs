@@ -16,6 +16,8 @@ pub(super) struct Words {
     pub(super) other_tenant: TenantId,
     pub(super) payer: Uuid,
     pub(super) payee: Uuid,
+    /// Who decides disputes.
+    pub(super) judge: Uuid,
     pub(super) amount: Money,
     /// Known once it is created.
     pub(super) escrow: Option<Uuid>,
@@ -63,6 +65,7 @@ impl Words {
             "other_tenant" => self.other_tenant.to_string(),
             "payer" => self.payer.to_string(),
             "payee" => self.payee.to_string(),
+            "judge" => self.judge.to_string(),
             "payer_wallet" => self.payer_wallet.to_string(),
             "payee_wallet" => self.payee_wallet.to_string(),
             "escrow" => self.escrow.context("{escrow} is used before it is created")?.to_string(),
@@ -110,6 +113,7 @@ mod tests {
             other_tenant: TenantId(id(2)),
             payer: id(3),
             payee: id(4),
+            judge: id(8),
             amount: Money::try_from_minor(minor, currency.parse().unwrap()).unwrap(),
             escrow: None,
             payer_wallet: id(5),
