@@ -1,13 +1,14 @@
 //! Around every request: its ids, its metrics, the headers that every answer carries, and errors in one format.
 
+use std::future::{Ready, ready};
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, VARY};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage as _};
+use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
 use holdfast_domain::kernel::{CorrelationId, RequestId};
 use uuid::Uuid;
 
@@ -27,6 +28,16 @@ impl EdgeContext {
         let request_id = Uuid::now_v7();
         let named = headers.get("X-Request-Id").and_then(|value| value.to_str().ok()).and_then(|text| Uuid::parse_str(text).ok());
         Self { request_id: RequestId(request_id), correlation_id: CorrelationId(named.unwrap_or(request_id)) }
+    }
+}
+
+/// For routes without a caller.
+impl FromRequest for EdgeContext {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(request.extensions().get::<Self>().copied().ok_or_else(ApiError::internal_silent))
     }
 }
 

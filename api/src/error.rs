@@ -138,6 +138,16 @@ impl ApiError {
         Self::new(Kind::Conflict, code, message).with(details)
     }
 
+    /// Altered, ended, or made elsewhere: they look alike.
+    pub(crate) fn signing_link_invalid() -> Self {
+        Self::new(Kind::Forbidden, "SIGNING_LINK_INVALID", "this link is not valid, or has ended")
+    }
+
+    /// CTR-25. Says nothing about why.
+    pub(crate) fn webhook_signature_invalid() -> Self {
+        Self::new(Kind::Unauthenticated, "WEBHOOK_SIGNATURE_INVALID", "the signature of this message is not valid")
+    }
+
     /// A read model has not reached the asked position: the command was accepted and is not visible yet.
     pub(crate) fn projection_behind(asked: i64, reached: i64) -> Self {
         Self::new(Kind::Unavailable, "PROJECTION_BEHIND", "accepted, but not visible yet: ask again")

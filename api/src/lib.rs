@@ -14,6 +14,7 @@ mod call_sheet;
 mod commands;
 mod edge;
 mod error;
+pub mod esign_settings;
 mod files;
 mod fingerprint;
 mod openapi;
@@ -23,8 +24,10 @@ mod queries;
 mod rate_limit;
 mod request;
 mod root_span;
+mod signing_link; // for signers without an account
 mod state;
 
+pub use commands::esign_webhook::WebhookSecrets;
 pub use queries::QuerySide;
 pub use rate_limit::PerActor;
 pub use state::CommandSide;

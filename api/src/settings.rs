@@ -33,6 +33,7 @@ pub struct Settings {
     pub files: Files,
     pub limits: Limits,
     pub telemetry: Telemetry,
+    pub esign: crate::esign_settings::ESign,
 }
 
 /// How much is protected (protocols: profiles).

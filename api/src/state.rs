@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::{Keyring, Verifier};
+use crate::commands::esign_webhook::WebhookSecrets;
 use crate::error::ApiError;
 use crate::health::Check;
 use crate::payment_sessions::PaymentSessions;
@@ -42,6 +43,8 @@ pub struct CommandSide {
     /// The write database as `holdfast_writer`, for what stands beside the log (dead letters).
     pub pool: Pool,
     pub payments: Arc<dyn PaymentSessions>,
+    /// Signing providers whose messages are taken (CTR-25).
+    pub webhooks: WebhookSecrets,
     pub files: Arc<Files>,
     /// Upload tickets (TAL-44).
     pub tickets: Arc<PerActor>,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use chrono::TimeDelta;
+use holdfast_commands::effect::Ports;
 use holdfast_commands::personal::Sealer;
 use holdfast_commands::reaction::Reactor;
 use holdfast_commands::{Clock, DeadlineTracker, DeadlineWorker, WriterSettings, Writers};
@@ -163,10 +164,20 @@ impl Shop<'_> {
         let log = log(self.settings, DatabaseRole::Reactor, connections).await?;
         let reactor: Arc<dyn Consumer> = Arc::new(Reactor::new(log.clone(), pool.clone(), writers.clone()));
         let tracker: Arc<dyn Consumer> = Arc::new(DeadlineTracker::new(pool.clone()));
-        self.consumers.extend([reactor, tracker]);
+        let ports = self.ports(log.clone()).await?;
+        let effects: Arc<dyn Consumer> = Arc::new(Reactor::of_effects(log.clone(), pool.clone(), writers.clone(), &ports));
+        self.consumers.extend([reactor, tracker, effects]);
         let worker = DeadlineWorker::new(pool, writers, DEADLINES_EVERY);
         self.spawn(|shutdown| worker.run(shutdown));
         Ok(())
+    }
+
+    /// What effects reach the outside with.
+    async fn ports(&self, log: EventLog) -> anyhow::Result<Ports> {
+        let settings = self.settings;
+        let sealer = Sealer::new(pool(settings, Side::Write, DatabaseRole::Writer, 2).await?, &settings.personal_master_key()?);
+        let signing = Arc::new(settings.esign.providers(settings.profile, settings.http.listen)?);
+        Ok(Ports { log, sealer, files: files(settings)?, signing })
     }
 
     async fn projector(&mut self) -> anyhow::Result<()> {
@@ -222,6 +233,7 @@ impl Shop<'_> {
                 sealer: Sealer::new(sealing, &settings.personal_master_key()?),
                 log,
                 payments: Arc::new(NoProvider),
+                webhooks: settings.esign.webhook_secrets()?,
                 files: Arc::clone(&files),
                 tickets: Arc::new(PerActor::per_minute(settings.files.tickets_per_minute)),
             }),

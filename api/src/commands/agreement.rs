@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use holdfast_domain::booking::Agreement;
 use holdfast_domain::contract::{
-    Clause, RenderError, STANDARD_AGREEMENT, Template, TemplateError, TemplateRef, Variable, clause_id, clauses_of, document_hash, render,
+    Clause, Contract, RenderError, STANDARD_AGREEMENT, Template, TemplateError, TemplateEvent, TemplateRef, Variable, clause_id, clauses_of, document_hash, render,
     standard_variables, values_for,
 };
 use holdfast_domain::kernel::{ContractId, PartyId, Personal, TemplateId};
 use serde::Serialize;
 
 use crate::commands::Side;
-use crate::commands::facts::load;
+use crate::commands::facts::{history, load};
 use crate::error::ApiError;
 use crate::request::Caller;
 use crate::state::Shared;
@@ -75,6 +75,19 @@ impl Source {
         let current = template.published().map_err(|refusal| ApiError::by_rule(&refusal))?.clone();
         let template = Some(TemplateRef { id, version: current.version });
         Ok(Self { template, name: current.name, body_md: current.body_md, variables: current.variables })
+    }
+
+    /// What a contract was made of: the same version, whatever has become of the template since.
+    pub(crate) async fn of_contract(shared: &Shared, side: &Side, caller: &Caller, contract: &Contract) -> Result<Self, ApiError> {
+        let Some(template) = contract.terms().and_then(|terms| terms.template) else {
+            return Self::load(shared, side, caller, None).await;
+        };
+        let history = history::<Template>(shared, side, caller.tenant_id, template.id.uuid()).await?;
+        let version = history.into_iter().find_map(|event| match event {
+            TemplateEvent::Created(version) | TemplateEvent::Updated(version) => Some(version).filter(|found| found.version == template.version),
+        });
+        let version = version.ok_or_else(|| ApiError::by_rule(&TemplateError::NotFound))?;
+        Ok(Self { template: Some(template), name: version.name, body_md: version.body_md, variables: version.variables })
     }
 
     /// With the clauses of the library and a value for every variable.

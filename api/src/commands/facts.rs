@@ -47,6 +47,17 @@ pub(crate) async fn load<A: EventOf>(shared: &Shared, side: &Side, tenant_id: Te
     shared.tasks.run(folded).await
 }
 
+/// Everything that has happened to a stream of few events, oldest first; empty when the tenant has no such stream.
+pub(crate) async fn history<A: EventOf>(
+    shared: &Shared,
+    side: &Side,
+    tenant_id: TenantId,
+    aggregate_id: Uuid,
+) -> Result<Vec<A::Event>, ApiError> {
+    let stream = StreamId { tenant_id, aggregate_type: A::TYPE, aggregate_id };
+    shared.tasks.run(read::<A>(side.log.clone(), stream, 0, i64::MAX)).await
+}
+
 async fn read<A: EventOf>(log: EventLog, stream: StreamId, after: i64, limit: i64) -> Result<Vec<<A as Aggregate>::Event>, ApiError> {
     let stored = log.read_stream(stream, after, limit).await.map_err(|error| ApiError::internal(&error))?;
     let decode = |stored: &holdfast_eventlog::StoredEvent| {

@@ -9,12 +9,16 @@ pub(crate) mod booking;
 pub(crate) mod booking_work;
 pub(crate) mod call_sheet;
 pub(crate) mod dispute;
+pub(crate) mod contract;
 mod dispute_id;
 pub(crate) mod escrow;
+pub(crate) mod esign_webhook; // what signing providers tell us
 pub(crate) mod escrow_end; // cancel, refund
 mod escrow_reference; // its booking, its milestone
 mod facts; // of other streams, from the log
 pub(crate) mod job;
+pub(crate) mod signing; // in the app, or by a link
+pub(crate) mod template; // and clauses
 pub(crate) mod tenant;
 pub(crate) mod wallet;
 

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod credits;
 pub(crate) mod booking;
 pub(crate) mod dispute;
+pub(crate) mod contract;
 pub(crate) mod escrow;
 pub(crate) mod job;
 pub(crate) mod ledger;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use actix_web::body::BoxBody;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
+use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::db::Pool;
 use holdfast_files::Files;
 use holdfast_projections::positions::Positions;
@@ -57,8 +59,25 @@ where
     Q: FnOnce(Pool) -> F,
     F: Future<Output = Result<Read<T>, QueryError>> + Send + 'static,
 {
+    ask_for(shared, side, caller.tenant_id, minimum, projections, question).await
+}
+
+/// The same on behalf of somebody who is no caller.
+pub(crate) async fn ask_for<T, Q, F>(
+    shared: &Shared,
+    side: &Side,
+    tenant_id: TenantId,
+    minimum: MinPosition,
+    projections: &[&str],
+    question: Q,
+) -> Result<Read<T>, ApiError>
+where
+    T: Send + 'static,
+    Q: FnOnce(Pool) -> F,
+    F: Future<Output = Result<Read<T>, QueryError>> + Send + 'static,
+{
     if let Some(minimum) = minimum.0 {
-        let reached = side.positions.wait_for(projections, caller.tenant_id, minimum, side.min_position_wait).await;
+        let reached = side.positions.wait_for(projections, tenant_id, minimum, side.min_position_wait).await;
         reached.map_err(|behind| ApiError::projection_behind(behind.wanted, behind.position))?;
     }
     let answer = question(side.pool.clone());

@@ -6,6 +6,7 @@ mod caller;
 mod path;
 mod query;
 mod text;
+mod traces;
 
 pub(crate) use amount::{AmountText, CurrencyCode, amount_not_negative, optional_amount, positive_amount};
 pub(crate) use body::{CommandBody, NoContent};
@@ -13,3 +14,4 @@ pub(crate) use caller::Caller;
 pub(crate) use path::{PathId, PathIds};
 pub(crate) use query::{NoParameters, QueryParameters};
 pub(crate) use text::Text;
+pub(crate) use traces::Traces;

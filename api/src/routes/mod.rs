@@ -76,6 +76,10 @@ const TABLES: &[&[RouteSpec]] = &[
     crate::commands::credits::ROUTES,
     crate::commands::bank_receipt::ROUTES,
     crate::commands::tenant::ROUTES,
+    crate::commands::template::ROUTES,
+    crate::commands::contract::ROUTES,
+    crate::commands::signing::ROUTES,
+    crate::commands::esign_webhook::ROUTES,
     crate::commands::asset::ROUTES,
     crate::commands::job::ROUTES,
     crate::commands::booking::ROUTES,
@@ -88,6 +92,7 @@ const TABLES: &[&[RouteSpec]] = &[
     crate::queries::credits::ROUTES,
     crate::queries::ledger::ROUTES,
     crate::queries::audit::ROUTES,
+    crate::queries::contract::ROUTES,
     crate::queries::job::ROUTES,
     crate::queries::booking::ROUTES,
     crate::queries::asset::ROUTES,
@@ -97,6 +102,10 @@ const TABLES: &[&[RouteSpec]] = &[
 
 /// The access cases that stand beside their routes.
 const CONTEXT_CASES: &[&[AccessCase]] = &[
+    crate::commands::template::CASES,
+    crate::commands::contract::CASES,
+    crate::commands::signing::CASES,
+    crate::queries::contract::CASES,
     crate::commands::wallet::CASES,
     crate::commands::credits::CASES,
     crate::queries::wallet::CASES,

@@ -63,7 +63,7 @@ async fn signature(
     let typed_name = open(ports, tenant_id, &signature.typed_name).await?;
     let name = open_some(ports, tenant_id, entry.signer.name.as_ref()).await?.or_else(|| typed_name.clone());
     let signed_with = match &signature.method {
-        SignatureMethod::InApp => SignedWith::InApp,
+        SignatureMethod::InApp | SignatureMethod::Link { .. } => SignedWith::InApp,
         SignatureMethod::Provider { provider, envelope_id, .. } => {
             SignedWith::Provider { provider: provider.to_string(), envelope_id: envelope_id.clone() }
         }

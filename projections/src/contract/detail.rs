@@ -81,7 +81,7 @@ pub struct SignatureEntry {
     /// The sentence that was agreed to.
     pub consent: String,
     pub document_hash: String,
-    /// `in_app`, or the provider's name.
+    /// `in_app`, `link`, or the provider's name.
     pub method: String,
     /// To staff, and to the signer.
     pub ip: Option<String>,
@@ -213,6 +213,7 @@ fn signer(contract: &Contract, texts: &Texts, entry: &Entry, reader: Reader) -> 
         document_hash: signature.document_hash.clone(),
         method: match &signature.method {
             SignatureMethod::InApp => "in_app".to_owned(),
+            SignatureMethod::Link { .. } => "link".to_owned(),
             SignatureMethod::Provider { provider, .. } => provider.to_string(),
         },
         ip: texts.open_some(signature.ip.as_ref()).filter(|_| may_see_traces),

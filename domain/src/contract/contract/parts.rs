@@ -125,6 +125,8 @@ pub struct Signature {
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum SignatureMethod {
     InApp,
+    /// Without an account, by a link that somebody of the tenant gave out.
+    Link { issued_by: PartyId },
     Provider { provider: ESignProvider, envelope_id: String, provider_event_id: String },
 }
 
