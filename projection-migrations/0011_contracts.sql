@@ -72,7 +72,6 @@ CREATE INDEX contracts_by_creation ON contracts (tenant_id, created_at, id);
 CREATE INDEX contracts_by_status ON contracts (tenant_id, status, created_at, id);
 CREATE INDEX contracts_by_job ON contracts (tenant_id, job_id, created_at, id) WHERE job_id IS NOT NULL;
 CREATE INDEX contracts_by_booking ON contracts (tenant_id, booking_id, created_at, id) WHERE booking_id IS NOT NULL;
-CREATE INDEX contracts_by_party ON contracts USING gin (party_ids);
 SELECT holdfast_protect('contracts', 'SELECT, INSERT, UPDATE');
 
 CREATE TABLE contract_versions (

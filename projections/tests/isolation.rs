@@ -79,7 +79,7 @@ async fn every_table_but_the_runtimes_own_belongs_to_exactly_one_projection() {
 #[tokio::test]
 async fn a_reader_sees_the_tenant_of_its_transaction_and_nothing_else() {
     with(|database| async move {
-        let (a, b) = (History::typical(tenant(A)), History::typical(tenant(B)));
+        let (a, b) = (History::of_everything(tenant(A)), History::of_everything(tenant(B)));
         database.project(&a, 50).await;
         database.project(&b, 50).await;
         fail_somewhere(&database).await;
@@ -92,7 +92,7 @@ async fn a_reader_sees_the_tenant_of_its_transaction_and_nothing_else() {
 async fn a_table_that_was_swapped_in_is_as_closed_as_the_one_before() {
     // Protocol test 7: shadow tables are made by the projections' own migrations, and the matrix runs again after the swap.
     with(|database| async move {
-        let (a, b) = (History::typical(tenant(A)), History::typical(tenant(B)));
+        let (a, b) = (History::of_everything(tenant(A)), History::of_everything(tenant(B)));
         database.project(&a, 50).await;
         database.project(&b, 50).await;
         fail_somewhere(&database).await;

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+mod contexts;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -199,21 +201,20 @@ impl TestKeys {
     }
 
     pub fn seal(&self, tenant_id: TenantId, subject: PartyId, text: &str) -> Personal<String> {
+        Personal::from_sealed(self.seal_value(tenant_id, subject, &text.into()))
+    }
+
+    pub fn seal_value(&self, tenant_id: TenantId, subject: PartyId, value: &serde_json::Value) -> Sealed {
         let key = KeyRef { subject, key_id: subject.uuid() };
         let secret = [7_u8; 32];
         self.keys.lock().unwrap().entry(key).or_insert(SubjectKey::Live(secret));
         let mut nonce = [0_u8; 12];
         nonce.copy_from_slice(&Uuid::new_v4().as_bytes()[..12]);
         let aad = [tenant_id.uuid().as_bytes().as_slice(), subject.uuid().as_bytes(), key.key_id.as_bytes()].concat();
-        let plain = serde_json::to_vec(text).unwrap();
+        let plain = serde_json::to_vec(value).unwrap();
         let cipher = Aes256Gcm::new(&Key::<Aes256Gcm>::from(secret));
         let ciphertext = cipher.encrypt(&Nonce::from(nonce), Payload { msg: &plain, aad: &aad }).unwrap();
-        Personal::from_sealed(Sealed {
-            subject,
-            key_id: key.key_id,
-            nonce: STANDARD.encode(nonce),
-            ciphertext: STANDARD.encode(ciphertext),
-        })
+        Sealed { subject, key_id: key.key_id, nonce: STANDARD.encode(nonce), ciphertext: STANDARD.encode(ciphertext) }
     }
 }
 
