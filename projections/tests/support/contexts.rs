@@ -75,7 +75,7 @@ impl History {
             number: 1,
             title: "Agreement".into(),
             body: self.keys.seal(self.tenant, PartyId(contract_id.0), "# Agreement"),
-            variables: Personal::from_sealed(self.keys.seal_value(self.tenant, PartyId(contract_id.0), &json!({}))),
+            variables: None,
             hash: document_hash("# Agreement"),
         };
         let signer = NewSigner {
@@ -118,7 +118,7 @@ impl History {
         let asset_id = AssetId(Uuid::from_u128(0xA55E7));
         let announce = Announce {
             owner: AssetOwner { owner_type: AssetOwnerType::DisputeEvidence, owner_id: dispute_id.0 },
-            kind: "photo".parse().unwrap(),
+            kind: "photo".to_owned().try_into().unwrap(),
             mime: "image/png".into(),
             size: 70,
             file_name: Some(self.keys.seal(self.tenant, party(PAYER), "seen.png")),
