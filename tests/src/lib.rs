@@ -2,6 +2,7 @@
 //!
 //! Servers come from `HOLDFAST_TEST_DATABASE_URL` and `HOLDFAST_TEST_NATS_URL` (`scripts/with-test-servers` starts them).
 
+mod cases;
 mod client;
 mod flow;
 mod nats;

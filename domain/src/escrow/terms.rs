@@ -71,8 +71,6 @@ pub struct Rules {
     pub sla_hours: Hours,
     pub evidence_hours: Hours,
     pub decision_hours: Hours,
-    /// MNY-36: how long released money can be disputed.
-    pub settled_dispute_hours: Hours,
     pub clearance_hours: Hours,
     /// MNY-24: what a booking brings clears no earlier than this long after its completion.
     pub payout_delay_hours: Hours,
@@ -101,7 +99,6 @@ impl Rules {
             sla_hours: settings.sla_hours,
             evidence_hours: settings.evidence_hours,
             decision_hours: settings.decision_hours,
-            settled_dispute_hours: settings.settled_dispute_hours,
             clearance_hours: tenant.clearance_hours,
             payout_delay_hours: tenant.booking.payout_delay_hours,
             split: settings.split,

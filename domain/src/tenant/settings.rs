@@ -83,8 +83,6 @@ pub struct EscrowSettings {
     pub sla_hours: Hours,
     pub evidence_hours: Hours,
     pub decision_hours: Hours,
-    /// MNY-36: money that was released can be disputed until then.
-    pub settled_dispute_hours: Hours,
     /// ESC-06: work must be delivered before money can be released.
     pub delivery_required: bool,
     /// ESC-06: a signed contract is needed before `make_releasable`.
@@ -108,7 +106,6 @@ impl Default for EscrowSettings {
             sla_hours: Hours::whole(720),
             evidence_hours: Hours::whole(72),
             decision_hours: Hours::whole(168),
-            settled_dispute_hours: Hours::whole(48),
             delivery_required: true,
             contract_required: false,
         }
