@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use futures::StreamExt;
 use holdfast_domain::asset::{Asset, AssetCommand};
+use holdfast_domain::booking::{Booking, BookingCommand};
 use holdfast_domain::credits::{Credits, CreditsCommand};
 use holdfast_domain::escrow::{Escrow, EscrowCommand};
 use holdfast_domain::kernel::{CorrelationId, RequestId, TenantAggregate, TenantId, derived_uuid};
@@ -83,6 +84,7 @@ impl DeadlineWorker {
             Escrow::TYPE => self.execute::<Escrow>(&due, EscrowCommand::MeetDeadline { key: due.key.clone(), at: due.due_at }).await,
             Wallet::TYPE => self.execute::<Wallet>(&due, WalletCommand::MeetDeadline { key: due.key.clone(), at: due.due_at }).await,
             Credits::TYPE => self.execute::<Credits>(&due, CreditsCommand::MeetDeadline { key: due.key.clone(), at: due.due_at }).await,
+            Booking::TYPE => self.execute::<Booking>(&due, BookingCommand::MeetDeadline { key: due.key.clone(), at: due.due_at }).await,
             Asset::TYPE => self.execute::<Asset>(&due, AssetCommand::MeetDeadline { key: due.key.clone(), at: due.due_at }).await,
             other => {
                 tracing::error!(aggregate = other, "a deadline of an aggregate that has none");
