@@ -2,7 +2,7 @@
 
 use holdfast_domain::booking::{Booking, BookingStatus};
 use holdfast_domain::contract::{Contract, MilestoneShare};
-use holdfast_domain::escrow::{Escrow, EscrowFact, Reference};
+use holdfast_domain::escrow::{Escrow, EscrowError, EscrowFact, Reference};
 use holdfast_domain::kernel::{BookingId, EscrowId, Money, PartyId, TenantId};
 use serde_json::json;
 
@@ -38,10 +38,15 @@ pub(super) async fn refuse_booked_work(shared: &Shared, side: &Side, caller: &Ca
     Err(ApiError::conflict("BOOKING_DECIDES", "work on a booking starts and is completed at the booking", paths))
 }
 
-/// A booking of ours gets its escrow when it is accepted, and no other.
+/// A booking of ours gets its escrow when it is accepted, and no other (MNY-05).
 pub(super) async fn refuse_own_booking(shared: &Shared, side: &Side, tenant_id: TenantId, reference: Reference) -> Result<(), ApiError> {
     let Some(booking_id) = reference.booking_id else { return Ok(()) };
-    match first_event::<Booking>(shared, side, tenant_id, booking_id.uuid()).await? {
+    let booking = load::<Booking>(shared, side, tenant_id, booking_id.uuid()).await?;
+    let made = booking.as_ref().filter(|booking| booking.is_agreed()).and_then(Booking::parties);
+    if let Some(parties) = made {
+        return Err(ApiError::by_rule(&EscrowError::Exists { escrow_id: parties.escrow_id(tenant_id) }));
+    }
+    match booking {
         Some(_) => Err(ApiError::conflict("BOOKING_MAKES_ITS_ESCROW", "a booking gets its escrow when it is accepted", json!({}))),
         None => Ok(()),
     }
