@@ -189,10 +189,8 @@ fn head_move(row: &PgRow) -> Result<(TenantId, HeadMove), sqlx::Error> {
 
 /// What remains of the changes to each value: the last one.
 pub(super) fn net_claims(claims: &[NewClaim]) -> Vec<&NewClaim> {
-    let mut net: Vec<&NewClaim> = Vec::with_capacity(claims.len());
-    for claim in claims {
-        net.retain(|earlier| (earlier.kind, &earlier.value) != (claim.kind, &claim.value));
-        net.push(claim);
-    }
-    net
+    // A booking of a month changes thousands of them at once.
+    let last: HashMap<_, _> = claims.iter().enumerate().map(|(at, claim)| ((claim.kind, claim.value.as_str()), at)).collect();
+    let is_last = |at: usize, claim: &NewClaim| last.get(&(claim.kind, claim.value.as_str())) == Some(&at);
+    claims.iter().enumerate().filter(|(at, claim)| is_last(*at, claim)).map(|(_, claim)| claim).collect()
 }
