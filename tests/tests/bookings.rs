@@ -23,7 +23,11 @@ struct Stage {
 
 impl Stage {
     async fn new(system: &System) -> anyhow::Result<Self> {
-        let flow = Flow::new(system, system.tenant(SETTINGS)?)?;
+        Self::with(system, SETTINGS).await
+    }
+
+    async fn with(system: &System, settings: &str) -> anyhow::Result<Self> {
+        let flow = Flow::new(system, system.tenant(settings)?)?;
         let body = json!({
             "title": "Runway show, Milan", "brief": { "roles": [{ "name": "model", "count": 2 }] }, "location": "Milan",
             "startTs": "2030-05-01T09:00:00Z", "endTs": "2030-05-02T18:00:00Z",
@@ -409,14 +413,30 @@ async fn mny_14_a_booking_that_is_called_off_gives_the_money_back() -> anyhow::R
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_escrow_that_ends_takes_its_booking_along() -> anyhow::Result<()> {
-    // MNY-14: the other way round.
+    // MNY-14, MNY-17: nobody paid in time.
     let system = System::start().await?;
-    let stage = Stage::new(&system).await?;
-    let (booking, escrow) = stage.accepted(4).await?;
-    stage.flow.act(stage.staff(), escrow, "cancel", &json!({ "reason": "not needed" })).await?;
+    let stage = Stage::with(&system, "[escrow]\nfundingHours = \"0.001\"\n").await?;
+    let booking = stage.book(4).await?;
+    stage.act(stage.talent(), booking, "accept", json!({})).await?;
     let seen = stage.wait_for(booking, |booking| booking["status"] == "cancelled").await?;
     assert_eq!(seen["cancellation"]["cause"], "escrow_ended");
     stage.book(4).await?;
+    system.verify()?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_is_booked_as_fast_as_a_day() -> anyhow::Result<()> {
+    // CNF-53: 2,976 quarters in one append.
+    let system = System::start().await?;
+    let stage = Stage::new(&system).await?;
+    let mut month = stage.booking_body(40);
+    month["schedule"]["to"] = json!(start_of(40) + TimeDelta::days(31));
+    let booking = expect(stage.try_book(&month).await?, &[201])?.id();
+    refused(&stage.try_hold(60).await?, 409, "AVAILABILITY_CONFLICT");
+    expect(patch(stage.staff(), &format!("/v1/bookings/{booking}"), &json!({ "schedule": slot(45) })).await?, &[200])?;
+    expect(stage.try_hold(60).await?, &[201])?;
+    refused(&stage.try_hold(45).await?, 409, "AVAILABILITY_CONFLICT");
     system.verify()?;
     Ok(())
 }
