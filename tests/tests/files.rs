@@ -274,8 +274,9 @@ async fn a_body_that_does_not_end_is_cut_off_and_leaves_nothing() -> anyhow::Res
     let answer = tokio::task::spawn_blocking(move || -> anyhow::Result<String> {
         let mut socket = TcpStream::connect(address)?;
         socket.set_read_timeout(Some(Duration::from_secs(10)))?;
+        socket.set_write_timeout(Some(Duration::from_secs(2)))?;
         write!(socket, "PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n")?;
-        // It stops taking more long before that: the pipe breaks, or what is sent lies in the network's buffers.
+        // It stops taking more long before that: the pipe breaks, or what is sent stays in the network's buffers.
         for _ in 0..1_000 {
             if write!(socket, "10000\r\n").and_then(|()| socket.write_all(&[7; 0x10000])).and_then(|()| write!(socket, "\r\n")).is_err() {
                 break;
@@ -356,6 +357,7 @@ async fn links_and_tickets_that_nobody_used_in_time_are_over() -> anyhow::Result
     let talent = Talent::new(&system, system.tenant("")?)?;
     let id = talent.ready().await?;
     with_settings(&mut system, "upload_expires_s = 1\ndownload_expires_s = 1").await?;
+    system.read_models_at_heads(Duration::from_secs(10)).await?;
     let link = expect(talent.client.get(&format!("/v1/assets/{id}/download")).await?, &[200])?;
     let ticket = talent.ticket().await?;
     let sent = talent.ticket().await?;
@@ -499,7 +501,7 @@ async fn what_proves_something_stays_and_the_rest_can_go() -> anyhow::Result<()>
     flow.act(&talent.client, escrow, "submit-delivery", &json!({ "assetIds": [photo, headshot, Uuid::new_v4()] })).await?;
     wait_for(&talent.client, headshot, |asset| asset["kept"] == true).await?;
 
-    let raised = expect(parties.payer.post("/v1/disputes", &json!({ "escrowId": escrow, "reason": "no photo" })).await?, &[200, 201])?;
+    let raised = expect(parties.payer.post("/v1/disputes", &json!({ "refType": "escrow", "refId": escrow, "reason": "no photo" })).await?, &[200, 201])?;
     let dispute: Uuid = raised.body["disputeId"].as_str().map_or_else(|| Ok(raised.id()), str::parse)?;
     let evidence = evidence(&parties.payer, &body("dispute_evidence", dispute), dispute).await?;
     for (client, id) in [(&talent.client, photo), (&talent.client, headshot), (&parties.staff, headshot), (&parties.payer, evidence)] {
