@@ -501,7 +501,10 @@ async fn what_proves_something_stays_and_the_rest_can_go() -> anyhow::Result<()>
     flow.act(&talent.client, escrow, "submit-delivery", &json!({ "assetIds": [photo, headshot, Uuid::new_v4()] })).await?;
     wait_for(&talent.client, headshot, |asset| asset["kept"] == true).await?;
 
-    let raised = expect(parties.payer.post("/v1/disputes", &json!({ "refType": "escrow", "refId": escrow, "reason": "no photo" })).await?, &[200, 201])?;
+    let raised = expect(
+        parties.payer.post("/v1/disputes", &json!({ "refType": "escrow", "refId": escrow, "reason": "no photo" })).await?,
+        &[200, 201],
+    )?;
     let dispute: Uuid = raised.body["disputeId"].as_str().map_or_else(|| Ok(raised.id()), str::parse)?;
     let evidence = evidence(&parties.payer, &body("dispute_evidence", dispute), dispute).await?;
     for (client, id) in [(&talent.client, photo), (&talent.client, headshot), (&parties.staff, headshot), (&parties.payer, evidence)] {
