@@ -104,14 +104,22 @@ fn check(settings: &TenantSettings) -> Result<(), TenantError> {
         ("escrow.disputeWindowHours", escrow.dispute_window_hours),
         ("escrow.fundingHours", escrow.funding_hours),
         ("escrow.startHours", escrow.start_hours),
+        ("escrow.bookingStartHours", escrow.booking_start_hours),
         ("escrow.slaHours", escrow.sla_hours),
         ("escrow.evidenceHours", escrow.evidence_hours),
         ("escrow.decisionHours", escrow.decision_hours),
+        ("booking.holdHours", settings.booking.hold_hours),
+        ("booking.otpHours", settings.booking.otp_hours),
+        ("booking.payoutDelayHours", settings.booking.payout_delay_hours),
         ("clearanceHours", settings.clearance_hours),
     ];
     for (field, value) in hours {
-        // No state without a way out (MNY-17): a deadline is never empty; only the clearance may be zero.
-        let least = if field == "clearanceHours" { Hours::whole(0).0 } else { rust_decimal::Decimal::new(1, 4) };
+        // No state without a way out (MNY-17): a deadline is never empty; only money's waiting times may be zero (MNY-24).
+        let least = if matches!(field, "clearanceHours" | "booking.payoutDelayHours") {
+            Hours::whole(0).0
+        } else {
+            rust_decimal::Decimal::new(1, 4)
+        };
         if value.0 < least || value > Hours::whole(87_600) {
             return wrong(field, "must be above zero and at most 87600 hours");
         }
