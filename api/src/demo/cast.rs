@@ -73,5 +73,6 @@ const fn party_role(role: Role) -> PartyRole {
         Role::Platform => PartyRole::PlatformAdmin,
         Role::PlatformFinance => PartyRole::PlatformFinance,
         Role::Judge => PartyRole::TrustSafety,
+        Role::Service => PartyRole::Service,
     }
 }

@@ -181,6 +181,8 @@ pub(super) enum Role {
     Platform,
     PlatformFinance,
     Judge,
+    /// A service that takes credits for what it delivers.
+    Service,
     /// Another talent of the same tenant.
     Bystander,
     /// An administrator of another tenant, with its own valid token and tenant header.

@@ -206,7 +206,8 @@ impl<'a> Telling<'a> {
             | Role::Auditor
             | Role::Platform
             | Role::PlatformFinance
-            | Role::Judge => (tenant, token(tenant, self.cast.staff(tenant, role))?),
+            | Role::Judge
+            | Role::Service => (tenant, token(tenant, self.cast.staff(tenant, role))?),
         })
     }
 

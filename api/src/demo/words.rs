@@ -86,6 +86,7 @@ impl Words {
             // So many quarters of an hour into the story's own day.
             "time" => (self.day + TimeDelta::minutes(15 * i64::from_str(argument)?)).to_rfc3339(),
             // The month that runs, and the first instant of it: statements.
+            "soon" => (Utc::now() + TimeDelta::hours(1)).to_rfc3339(),
             "month" => Utc::now().format("%Y-%m").to_string(),
             name => match self.kept.get(name) {
                 Some(kept) => kept.clone(),
