@@ -167,7 +167,7 @@ impl cqrs_es::Aggregate for Escrow {
             EscrowFact::Created { terms } => {
                 self.created_at = Some(at);
                 self.work.starts_at = terms.starts_at;
-                self.terms = Some(terms);
+                self.terms = Some(*terms);
             }
             EscrowFact::FundingRequested { attempt, source, hold_id, .. } => {
                 self.funding.attempt = attempt;

@@ -115,6 +115,6 @@ fn created(create: CreateEscrow, context: &Context) -> Result<EscrowEvent, Escro
         to: EscrowStatus::Created,
         deadlines: Deadlines { progress: Some(funding_due), dispute: None },
         at: context.now,
-        fact: EscrowFact::Created { terms },
+        fact: EscrowFact::Created { terms: Box::new(terms) },
     })
 }

@@ -65,7 +65,7 @@ pub enum DeadlineAction {
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum EscrowFact {
     Created {
-        terms: Terms,
+        terms: Box<Terms>,
     },
     /// Asks `wallet_id` for `missing`; attempts count from 1.
     FundingRequested {

@@ -348,7 +348,13 @@ impl History {
             entitlements,
             starts_at: None,
         };
-        self.escrow(id, EscrowStatus::Unopened, EscrowStatus::Created, Some(DeadlineAction::Cancel), EscrowFact::Created { terms });
+        self.escrow(
+            id,
+            EscrowStatus::Unopened,
+            EscrowStatus::Created,
+            Some(DeadlineAction::Cancel),
+            EscrowFact::Created { terms: Box::new(terms) },
+        );
     }
 
     /// From the payer's wallet (MNY-07).
