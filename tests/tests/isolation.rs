@@ -28,10 +28,12 @@ impl Things {
         let receipt = flow.parties.platform.post("/v1/bank-receipts", &body).await?.id().to_string();
         let body = json!({ "ownerType": "delivery_artifact", "ownerId": escrow, "kind": "photo", "mime": "image/png", "size": 70 });
         let asset = flow.parties.staff.post("/v1/assets/presign-upload", &body).await?.id().to_string();
+        let dispute = flow.dispute(&flow.parties.payer, escrow, &json!({})).await?.to_string();
         let tenant = flow.parties.tenant_id.to_string();
         let statement = format!("{wallet}.2026-01");
         let things = [
             ("escrow", escrow.to_string()),
+            ("dispute", dispute),
             ("wallet", wallet),
             ("bankReceipt", receipt),
             ("asset", asset),
@@ -43,7 +45,7 @@ impl Things {
     }
 
     fn missing() -> Self {
-        let names = ["escrow", "wallet", "bankReceipt", "asset", "tenant", "party", "statement"];
+        let names = ["escrow", "dispute", "wallet", "bankReceipt", "asset", "tenant", "party", "statement"];
         Self(names.into_iter().map(|name| (name, Uuid::new_v4().to_string())).collect())
     }
 
