@@ -202,6 +202,32 @@ async fn mny_54_reserved_credits_outlive_their_expiry_and_others_cannot_be_spent
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn mny_56_verify_counts_sold_lots_against_the_books_and_names_what_does_not_agree() -> anyhow::Result<()> {
+    let system = System::start().await?;
+    let credits = Credits::new(&system)?;
+    credits.flow.fill("10.00").await?;
+    credits.flow.wallet_has("10.00").await?;
+    credits.buy(10, "10.00", None).await?;
+    let reserve = json!({
+        "reservationId": Uuid::new_v4(), "ownerId": credits.owner(), "units": 4, "until": Utc::now() + TimeDelta::hours(1),
+        "refType": "campaign", "refId": Uuid::new_v4(),
+    });
+    expect(credits.service.post("/v1/credits/reservations", &reserve).await?, &[201])?;
+    credits.wait_for_account("L272", "4.00").await?;
+    system.read_models_at_heads(Duration::from_secs(10)).await?;
+    let report: Value = serde_json::from_str(&system.run(&["verify", "--json"])?)?;
+    let checks = report["checks"].as_array().unwrap();
+    let sold = checks.iter().find(|check| check["name"] == "sold credits are what L270 and L272 say").unwrap();
+    assert!(sold["checked"].as_u64().unwrap() > 0 && sold["failed"] == 0, "{sold}");
+    assert_eq!(report["ok"], true);
+    let read = system.read_database().await?;
+    sqlx::query("UPDATE accounts SET credits = credits + 1, balance = balance + 1 WHERE code = 'L270'").execute(&read).await?;
+    let found = system.run(&["verify"]).unwrap_err().to_string();
+    assert!(found.contains(&credits.flow.parties.tenant_id.to_string()), "{found}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_may_do_what_to_credits_and_what_is_refused() -> anyhow::Result<()> {
     // LED-21..24, NFR-15.
     let system = System::start().await?;
