@@ -54,6 +54,18 @@ impl System {
     /// # Errors
     /// As [`System::start`].
     pub async fn start_with(nats_url: Option<String>) -> anyhow::Result<Self> {
+        Self::start_configured(nats_url, "").await
+    }
+
+    /// With more settings, as TOML tables.
+    ///
+    /// # Errors
+    /// As [`System::start`].
+    pub async fn start_set(more: &str) -> anyhow::Result<Self> {
+        Self::start_configured(std::env::var("HOLDFAST_TEST_NATS_URL").ok(), more).await
+    }
+
+    async fn start_configured(nats_url: Option<String>, more: &str) -> anyhow::Result<Self> {
         let url = std::env::var("HOLDFAST_TEST_DATABASE_URL").unwrap_or_else(|_| "postgres://app@127.0.0.1:55432/postgres".to_owned());
         let admin: PgConnectOptions = url.parse().context("HOLDFAST_TEST_DATABASE_URL")?;
         let name = Uuid::new_v4().simple().to_string();
@@ -66,13 +78,13 @@ impl System {
         let issuer = Issuer::new(Arc::new(Keyring::try_new(Some(seed), &[]).context("signing key")?), policy);
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut system = Self { folder, databases, admin, issuer, base_url: format!("http://127.0.0.1:{port}"), nats_url, process: None };
-        system.write_settings(port, &seed)?;
+        system.write_settings(port, &seed, more)?;
         system.run(&["migrate"])?;
         system.serve().await?;
         Ok(system)
     }
 
-    fn write_settings(&self, port: u16, seed: &[u8; 32]) -> anyhow::Result<()> {
+    fn write_settings(&self, port: u16, seed: &[u8; 32], more: &str) -> anyhow::Result<()> {
         let at = format!("{}:{}", self.admin.get_host(), self.admin.get_port());
         let [log, read] = &self.databases;
         let roles = ["admin", "writer", "relay", "reactor", "projector", "reader", "auditor"];
@@ -85,7 +97,7 @@ impl System {
              [database.passwords]\n{passwords}{nats}\
              [auth]\nissuer = '{ISSUER}'\naudience = '{AUDIENCE}'\nsigning_key = '{key}'\nmax_ttl_s = 3600\n\
              [secrets]\nrequest_hash_key = '{key}'\npersonal_master_key = '{key}'\n\
-             [files]\nfolder = '{}/files'\ntickets_per_minute = 1000\n[telemetry]\nlog = 'warn'\n",
+             [files]\nfolder = '{}/files'\ntickets_per_minute = 1000\n[telemetry]\nlog = 'warn'\n{more}",
             self.admin.get_username(),
             self.folder.display(),
         );

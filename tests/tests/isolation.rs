@@ -31,7 +31,14 @@ impl Things {
         let dispute = flow.dispute(&flow.parties.payer, escrow, &json!({})).await?.to_string();
         let tenant = flow.parties.tenant_id.to_string();
         let statement = format!("{wallet}.2026-01");
+        let body = json!({ "name": "isolation", "bodyMd": "x" });
+        let template = flow.parties.staff.post("/v1/contract-templates", &body).await?.id();
+        let job = flow.parties.staff.post("/v1/jobs", &json!({ "title": "isolation" })).await?.id();
+        let body = json!({ "jobId": job, "templateId": template });
+        let contract = flow.parties.staff.post("/v1/contracts", &body).await?.id().to_string();
         let things = [
+            ("template", template.to_string()),
+            ("contract", contract),
             ("escrow", escrow.to_string()),
             ("dispute", dispute),
             ("wallet", wallet),
@@ -45,7 +52,7 @@ impl Things {
     }
 
     fn missing() -> Self {
-        let names = ["escrow", "dispute", "wallet", "bankReceipt", "asset", "tenant", "party", "statement"];
+        let names = ["template", "contract", "escrow", "dispute", "wallet", "bankReceipt", "asset", "tenant", "party", "statement"];
         Self(names.into_iter().map(|name| (name, Uuid::new_v4().to_string())).collect())
     }
 
