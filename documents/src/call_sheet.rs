@@ -3,9 +3,6 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::RenderError;
-use crate::engine::{self, About, Template};
-
 // No `Debug`: names and telephone numbers stay out of logs.
 #[derive(Clone, Serialize)]
 pub struct CallSheetDocument {
@@ -42,11 +39,4 @@ pub struct Contact {
     pub role: String,
     /// Telephone, e-mail.
     pub reach: String,
-}
-
-/// # Errors
-/// `RenderError::TooLarge`.
-pub fn call_sheet_pdf(document: &CallSheetDocument) -> Result<Vec<u8>, RenderError> {
-    let about = About { ident: format!("call sheet {} {}", document.booking_id, document.version), dated: document.published_at };
-    engine::render(Template::CallSheet, about, document)
 }

@@ -3,10 +3,6 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::RenderError;
-use crate::engine::{self, About, Template};
-use crate::markdown::{self, Block};
-
 // No `Debug`: names and addresses stay out of logs.
 #[derive(Clone, Serialize)]
 pub struct ContractDocument {
@@ -47,21 +43,4 @@ pub struct Signature {
 pub enum SignedWith {
     InApp,
     Provider { provider: String, envelope_id: String },
-}
-
-#[derive(Serialize)]
-struct View<'a> {
-    #[serde(flatten)]
-    document: &'a ContractDocument,
-    blocks: Vec<Block>,
-}
-
-/// The agreement, then an evidence page of its signatures (CTR-40); without signatures, a draft that says so on each page.
-///
-/// # Errors
-/// `RenderError::TooLarge`.
-pub fn contract_pdf(document: &ContractDocument) -> Result<Vec<u8>, RenderError> {
-    let about = About { ident: format!("contract {} {}", document.contract_id, document.version), dated: document.dated };
-    let view = View { document, blocks: markdown::blocks(&document.text)? };
-    engine::render(Template::Contract, about, &view)
 }

@@ -3,9 +3,6 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::RenderError;
-use crate::engine::{self, About, Template};
-
 #[derive(Clone, Serialize)]
 pub struct StatementDocument {
     /// The tenant's name; the author of the PDF.
@@ -39,12 +36,4 @@ pub struct StatementLine {
     pub amount_in: Option<String>,
     pub amount_out: Option<String>,
     pub balance_after: String,
-}
-
-/// # Errors
-/// `RenderError::TooLarge`.
-pub fn statement_pdf(document: &StatementDocument) -> Result<Vec<u8>, RenderError> {
-    let StatementDocument { wallet_id, period, from_position, to_position, dated, .. } = document;
-    let about = About { ident: format!("statement {wallet_id} {period} {from_position} {to_position}"), dated: *dated };
-    engine::render(Template::Statement, about, document)
 }

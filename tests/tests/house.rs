@@ -43,12 +43,21 @@ fn data_flows_one_way() {
         ("holdfast-domain", &[]),
         ("holdfast-eventlog", &["holdfast-domain"]),
         ("holdfast-documents", &[]),
+        ("holdfast-typesetting", &["holdfast-documents"]),
         ("holdfast-files", &["holdfast-domain"]),
         ("holdfast-commands", &["holdfast-domain", "holdfast-eventlog", "holdfast-documents", "holdfast-files"]),
         ("holdfast-projections", &["holdfast-domain", "holdfast-eventlog"]),
         (
             "holdfast-api",
-            &["holdfast-domain", "holdfast-eventlog", "holdfast-commands", "holdfast-projections", "holdfast-documents", "holdfast-files"],
+            &[
+                "holdfast-domain",
+                "holdfast-eventlog",
+                "holdfast-commands",
+                "holdfast-projections",
+                "holdfast-documents",
+                "holdfast-typesetting",
+                "holdfast-files",
+            ],
         ),
     ];
     let dependencies = dependencies();

@@ -177,7 +177,7 @@ impl Shop<'_> {
         let settings = self.settings;
         let sealer = Sealer::new(pool(settings, Side::Write, DatabaseRole::Writer, 2).await?, &settings.personal_master_key()?);
         let signing = Arc::new(settings.esign.providers(settings.profile, settings.http.listen)?);
-        Ok(Ports { log, sealer, files: files(settings)?, signing })
+        Ok(Ports { log, sealer, files: files(settings)?, signing, contract_pdf: holdfast_typesetting::contract_pdf })
     }
 
     async fn projector(&mut self) -> anyhow::Result<()> {

@@ -3,7 +3,6 @@
 use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
-use holdfast_documents::call_sheet_pdf;
 use holdfast_domain::booking::{BookingAction, BookingStatus, DisputeMark, PayoutStatus};
 use holdfast_domain::kernel::{BookingId, JobId, PartyId};
 use holdfast_projections::booking::{self, BookingDetail, BookingFilter, BookingSummary, CallSheetView, HoldEntry, HoldFilter};
@@ -211,7 +210,7 @@ pub(crate) async fn call_sheet_document(
     let pdf = async move {
         let content: CallSheetContent = serde_json::from_value(sheet.content).map_err(|error| ApiError::internal(&error))?;
         let document = content.document(tenant, sheet.booking_id.to_string(), sheet.version, dated);
-        let made = tokio::task::spawn_blocking(move || call_sheet_pdf(&document)).await.map_err(|error| ApiError::internal(&error))?;
+        let made = tokio::task::spawn_blocking(move || holdfast_typesetting::call_sheet_pdf(&document)).await.map_err(|error| ApiError::internal(&error))?;
         made.map_err(|error| ApiError::internal(&error))
     };
     let pdf = shared.tasks.run(pdf).await?;

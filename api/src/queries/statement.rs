@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::Utc;
 use futures::StreamExt as _;
 use futures::stream::try_unfold;
-use holdfast_documents::{RenderError, StatementDocument, StatementLine, statement_pdf};
+use holdfast_documents::{RenderError, StatementDocument, StatementLine};
 use holdfast_domain::kernel::{Role, TenantId, WalletId};
 use holdfast_eventlog::db::Pool;
 use holdfast_projections::query::{List, Page, Read};
@@ -236,7 +236,7 @@ async fn pdf(pool: &Pool, tenant_id: TenantId, statement: Statement) -> Result<(
         total_out: total_out.to_string(),
         closing_balance: summary.closing.total.to_string(),
     };
-    let rendered = tokio::task::spawn_blocking(move || statement_pdf(&document)).await.map_err(|error| ApiError::internal(&error))?;
+    let rendered = tokio::task::spawn_blocking(move || holdfast_typesetting::statement_pdf(&document)).await.map_err(|error| ApiError::internal(&error))?;
     match rendered {
         Ok(pdf) => Ok((pdf, summary)),
         Err(RenderError::TooLarge) => Err(too_large()),

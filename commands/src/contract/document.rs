@@ -1,7 +1,7 @@
 //! A contract as a PDF: made of what its stream says and nothing else, so the same contract gives the same bytes.
 
 use chrono::{DateTime, Utc};
-use holdfast_documents::{ContractDocument, SignedWith, contract_pdf};
+use holdfast_documents::{ContractDocument, SignedWith};
 use holdfast_domain::contract::{ArtifactKind, Contract, SignatureMethod, SignerEntry};
 use holdfast_domain::kernel::{ContractId, Personal, TenantId};
 use holdfast_domain::tenant::{Tenant, TenantEvent};
@@ -18,7 +18,8 @@ pub(super) async fn pdf(
     kind: ArtifactKind,
 ) -> Result<Vec<u8>, EffectError> {
     let document = document(ports, tenant_id, contract_id, contract, kind).await?;
-    let rendered = tokio::task::spawn_blocking(move || contract_pdf(&document)).await.map_err(EffectError::ours)?;
+    let typeset = ports.contract_pdf;
+    let rendered = tokio::task::spawn_blocking(move || typeset(&document)).await.map_err(EffectError::ours)?;
     rendered.map_err(|error| EffectError::Permanent { code: error.code(), message: error.to_string() })
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use holdfast_documents::{ContractDocument, RenderError};
 use holdfast_domain::event::EventOf;
 use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::{EventLog, StreamId};
@@ -18,6 +19,8 @@ pub struct Ports {
     pub sealer: Sealer,
     pub files: Arc<Files>,
     pub signing: Arc<SigningProviders>,
+    /// Typesets a contract; takes its time.
+    pub contract_pdf: fn(&ContractDocument) -> Result<Vec<u8>, RenderError>,
 }
 
 /// Events per round trip.

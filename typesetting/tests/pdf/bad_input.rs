@@ -1,6 +1,7 @@
 //! Input at the limits and beyond what a layout expects.
 
 use holdfast_documents::*;
+use holdfast_typesetting::*;
 use proptest::prelude::*;
 
 use crate::given::*;

@@ -15,7 +15,9 @@ use typst::{Library, LibraryExt, World};
 use typst_layout::PagedDocument;
 use typst_pdf::{PdfOptions, Timestamp};
 
-use crate::{RenderError, input};
+use holdfast_documents::RenderError;
+
+use crate::input;
 
 pub(crate) enum Template {
     Contract,

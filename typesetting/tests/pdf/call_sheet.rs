@@ -1,6 +1,7 @@
 //! Call sheets.
 
 use holdfast_documents::*;
+use holdfast_typesetting::*;
 
 use crate::given::*;
 use crate::read::*;

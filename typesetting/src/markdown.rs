@@ -7,8 +7,8 @@ use std::ops::Range;
 use pulldown_cmark::{CodeBlockKind, Event, LinkType, Options, Parser, Tag, TagEnd};
 use serde::Serialize;
 
-use crate::RenderError;
-use crate::input::MAX_TEXT_BYTES;
+use holdfast_documents::MAX_TEXT_BYTES;
+use holdfast_documents::RenderError;
 
 /// Deeper lists and quotations are indented like this one.
 const MAX_DEPTH: usize = 6;

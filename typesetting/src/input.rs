@@ -3,12 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::RenderError;
-
-/// Most text in one document, in bytes of UTF-8.
-pub const MAX_TEXT_BYTES: usize = 1024 * 1024;
-/// Most strings in one document; a paragraph has one for each change of style, a table row one per cell.
-pub const MAX_PIECES: usize = 30_000;
+use holdfast_documents::{MAX_PIECES, MAX_TEXT_BYTES, RenderError};
 
 const ZERO_WIDTH_SPACE: char = '\u{200B}';
 

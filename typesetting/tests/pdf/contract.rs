@@ -1,6 +1,7 @@
 //! Contracts and their evidence (CTR-40).
 
 use holdfast_documents::*;
+use holdfast_typesetting::*;
 
 use crate::given::*;
 use crate::read::*;

@@ -1,6 +1,6 @@
 //! Wallet statements.
 
-use holdfast_documents::*;
+use holdfast_typesetting::*;
 
 use crate::given::*;
 use crate::read::*;
