@@ -186,7 +186,6 @@ async fn wallets_of(
 ///
 /// # Errors
 /// `InvalidCursor`, or when the database does not answer.
-#[expect(clippy::too_many_arguments, reason = "who asks for which page of what, and when")]
 pub async fn statement(
     pool: &Pool,
     tenant_id: TenantId,
