@@ -481,8 +481,6 @@ async fn staff_confirm_by_hand() -> anyhow::Result<()> {
     let done = stage.act(stage.talent(), without, "complete", json!({ "otp": code })).await?;
     let due = stage.staff().get_at("/v1/bookings?payoutDue=true", done.position.unwrap()).await?.body;
     assert_eq!(due["items"], json!([]));
-    let letters = stage.staff().get("/v1/audit?limit=1").await?;
-    assert_eq!(letters.status, 200);
     system.verify()?;
     Ok(())
 }

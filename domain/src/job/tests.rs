@@ -208,7 +208,8 @@ fn only_given_fields_change_and_nothing_changed_is_no_event() {
 fn what_a_job_says_is_bounded_and_well_formed() {
     // JOB-11
     let text = |length: usize| Value::String("x".repeat(length));
-    let cases: [(&str, fn(&mut JobContent, Value), Value); 8] = [
+    type Change = fn(&mut JobContent, Value);
+    let cases: [(&str, Change, Value); 8] = [
         ("title", |job, value| job.title = value.as_str().unwrap().to_owned(), json!("  ")),
         ("title", |job, value| job.title = value.as_str().unwrap().to_owned(), text(201)),
         ("location", |job, value| job.location = value.as_str().map(str::to_owned), json!("two\nlines")),
