@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate as _;
+use holdfast_domain::contract::{Contract, ContractFact};
 use holdfast_domain::escrow::{Escrow, EscrowEvent, EscrowFact, MoneySource};
 use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::{ActorKind, Currency, Money, Recorded, TenantId};
@@ -158,7 +159,12 @@ impl Books {
 
     fn check_metadata(&self, event: &Recorded<AnyEvent>, findings: &mut Findings) {
         let metadata = &event.metadata;
-        let has_role = metadata.actor.kind == ActorKind::System || !metadata.actor.roles.is_empty();
+        // Who signs by a link acts as the signer and has no role (CTR-24).
+        let signs = event
+            .event
+            .of::<Contract>()
+            .is_some_and(|contract| matches!(contract.fact, ContractFact::SignatureRecorded { .. } | ContractFact::Signed { .. }));
+        let has_role = metadata.actor.kind == ActorKind::System || !metadata.actor.roles.is_empty() || signs;
         let named = metadata.event_id == event.origin.event_id() && has_role && !metadata.request_id.uuid().is_nil();
         findings.expect(WHO, named, || format!("{}: position {}", self.tenant_id, event.position));
     }
