@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use holdfast_domain::booking::Agreement;
 use holdfast_domain::contract::{
-    Clause, Contract, RenderError, STANDARD_AGREEMENT, Template, TemplateError, TemplateEvent, TemplateRef, Variable, clause_id, clauses_of, document_hash, render,
-    standard_variables, values_for,
+    Clause, Contract, RenderError, STANDARD_AGREEMENT, Template, TemplateError, TemplateEvent, TemplateRef, Variable, clause_id,
+    clauses_of, document_hash, render, standard_variables, values_for,
 };
 use holdfast_domain::kernel::{ContractId, PartyId, Personal, TemplateId};
 use serde::Serialize;
@@ -84,7 +84,9 @@ impl Source {
         };
         let history = history::<Template>(shared, side, caller.tenant_id, template.id.uuid()).await?;
         let version = history.into_iter().find_map(|event| match event {
-            TemplateEvent::Created(version) | TemplateEvent::Updated(version) => Some(version).filter(|found| found.version == template.version),
+            TemplateEvent::Created(version) | TemplateEvent::Updated(version) => {
+                Some(version).filter(|found| found.version == template.version)
+            }
         });
         let version = version.ok_or_else(|| ApiError::by_rule(&TemplateError::NotFound))?;
         Ok(Self { template: Some(template), name: version.name, body_md: version.body_md, variables: version.variables })

@@ -4,17 +4,17 @@ pub(crate) mod agreement; // texts of contracts
 pub(crate) mod answer; // what an accepted command answers
 pub(crate) mod asset;
 pub(crate) mod bank_receipt;
-pub(crate) mod credits;
 pub(crate) mod booking;
 pub(crate) mod booking_work;
 pub(crate) mod call_sheet;
-pub(crate) mod dispute;
 pub(crate) mod contract;
+pub(crate) mod credits;
+pub(crate) mod dispute;
 mod dispute_id;
 pub(crate) mod escrow;
-pub(crate) mod esign_webhook; // what signing providers tell us
 pub(crate) mod escrow_end; // cancel, refund
 mod escrow_reference; // its booking, its milestone
+pub(crate) mod esign_webhook; // what signing providers tell us
 mod facts; // of other streams, from the log
 pub(crate) mod job;
 pub(crate) mod signing; // in the app, or by a link

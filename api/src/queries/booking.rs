@@ -210,7 +210,9 @@ pub(crate) async fn call_sheet_document(
     let pdf = async move {
         let content: CallSheetContent = serde_json::from_value(sheet.content).map_err(|error| ApiError::internal(&error))?;
         let document = content.document(tenant, sheet.booking_id.to_string(), sheet.version, dated);
-        let made = tokio::task::spawn_blocking(move || holdfast_typesetting::call_sheet_pdf(&document)).await.map_err(|error| ApiError::internal(&error))?;
+        let made = tokio::task::spawn_blocking(move || holdfast_typesetting::call_sheet_pdf(&document))
+            .await
+            .map_err(|error| ApiError::internal(&error))?;
         made.map_err(|error| ApiError::internal(&error))
     };
     let pdf = shared.tasks.run(pdf).await?;

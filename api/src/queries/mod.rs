@@ -2,10 +2,10 @@
 
 pub(crate) mod asset;
 pub(crate) mod audit;
-pub(crate) mod credits;
 pub(crate) mod booking;
-pub(crate) mod dispute;
 pub(crate) mod contract;
+pub(crate) mod credits;
+pub(crate) mod dispute;
 pub(crate) mod escrow;
 pub(crate) mod job;
 pub(crate) mod ledger;

@@ -236,7 +236,9 @@ async fn pdf(pool: &Pool, tenant_id: TenantId, statement: Statement) -> Result<(
         total_out: total_out.to_string(),
         closing_balance: summary.closing.total.to_string(),
     };
-    let rendered = tokio::task::spawn_blocking(move || holdfast_typesetting::statement_pdf(&document)).await.map_err(|error| ApiError::internal(&error))?;
+    let rendered = tokio::task::spawn_blocking(move || holdfast_typesetting::statement_pdf(&document))
+        .await
+        .map_err(|error| ApiError::internal(&error))?;
     match rendered {
         Ok(pdf) => Ok((pdf, summary)),
         Err(RenderError::TooLarge) => Err(too_large()),

@@ -28,8 +28,7 @@ pub(crate) const ROUTES: &[RouteSpec] = &[
     RouteSpec::query("/v1/wallets/{walletId}/ledger", &[WalletRead, WalletReadOwn], || web::get().to(wallet_ledger)),
 ];
 
-pub(crate) const CASES: &[AccessCase] =
-    &[get("/v1/ledger/transfers", Role::TenantAdmin, Role::PlatformFinance, Foreign::OwnTenantOnly)];
+pub(crate) const CASES: &[AccessCase] = &[get("/v1/ledger/transfers", Role::TenantAdmin, Role::PlatformFinance, Foreign::OwnTenantOnly)];
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -7,8 +7,8 @@ use actix_web::Route;
 use actix_web::http::Method;
 
 use crate::auth::Capability;
-pub(crate) use cases::{get, post, with};
 pub use cases::{AccessCase, Foreign, ForeignId, all_cases};
+pub(crate) use cases::{get, post, with};
 
 /// A command or a query, its door and its key.
 #[derive(Debug, Clone, Copy)]

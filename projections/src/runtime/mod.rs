@@ -9,8 +9,8 @@ mod series;
 mod table;
 mod verify;
 
-pub(crate) use document::{find, list};
 pub use document::{Document, Documented, Stored, Texts, document_version};
+pub(crate) use document::{find, list};
 pub use event::{ApplyError, Event};
 pub use failures::{Failure, clear_failure, failures};
 pub use projection::Projection;

@@ -126,8 +126,14 @@ pub struct Signature {
 pub enum SignatureMethod {
     InApp,
     /// Without an account, by a link that somebody of the tenant gave out.
-    Link { issued_by: PartyId },
-    Provider { provider: ESignProvider, envelope_id: String, provider_event_id: String },
+    Link {
+        issued_by: PartyId,
+    },
+    Provider {
+        provider: ESignProvider,
+        envelope_id: String,
+        provider_event_id: String,
+    },
 }
 
 named! {
