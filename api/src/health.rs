@@ -46,6 +46,9 @@ pub struct CheckResult {
     pub detail: String,
 }
 
+/// What an expensive check said last, and when.
+type Seen = (Instant, Result<String, Unwell>);
+
 impl Check {
     pub fn new<F>(name: &'static str, required: bool, ask: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
@@ -99,7 +102,7 @@ impl Check {
     /// Whether files can be kept. Money moves without them.
     #[must_use]
     pub fn files(files: Arc<Files>) -> Self {
-        let last: Arc<Mutex<Option<(Instant, Result<String, Unwell>)>>> = Arc::default();
+        let last: Arc<Mutex<Option<Seen>>> = Arc::default();
         Self::new("files", false, move || {
             let (files, last) = (Arc::clone(&files), Arc::clone(&last));
             async move {

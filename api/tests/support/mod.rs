@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "shared by test files")]
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use holdfast_api::auth::{Issuer, Keyring, Subject, TokenPolicy, now_s};
 use holdfast_api::health::Check;
 use holdfast_api::payment_sessions::NoProvider;
 use holdfast_api::server::{self, Parts, ServerConfig};
-use holdfast_api::{CommandSide, QuerySide};
+use holdfast_api::{CommandSide, PerActor, QuerySide, WebhookSecrets};
 use holdfast_commands::personal::Sealer;
 use holdfast_commands::reaction::Reactor;
 use holdfast_commands::{Clock, Request, WriterSettings, Writers};
@@ -19,6 +20,7 @@ use holdfast_domain::tenant::{Tenant, TenantCommand, TenantSettings};
 use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::{self, Pool, PoolSettings};
 use holdfast_eventlog::subscription::{self, Consumer, SubscriptionSettings};
+use holdfast_files::{Backend, Files, FilesSettings};
 use holdfast_projections::personal::{Keys, StoredKeys};
 use holdfast_projections::positions::Positions;
 use serde_json::Value;
@@ -87,10 +89,24 @@ impl Edge {
             request_hash_key: [2; 32],
         };
         let checks = vec![Check::database("read_database", reader.clone()), Check::projector_lag(log.clone(), reader.clone())];
+        let folder = std::env::temp_dir().join(format!("holdfast-edge-{}", Uuid::new_v4().simple()));
+        let public_base_url = "http://127.0.0.1".to_owned();
+        let backend = Backend::Local { folder, public_base_url, link_key: [3; 32].into() };
+        let files = Arc::new(Files::open(&FilesSettings::over(backend)).unwrap());
+        let command_side = CommandSide {
+            writers,
+            sealer,
+            log,
+            pool,
+            payments: Arc::new(NoProvider),
+            webhooks: WebhookSecrets::default(),
+            files: files.clone(),
+            tickets: Arc::new(PerActor::per_minute(NonZeroU32::MAX)),
+        };
         let sides = Parts {
             checks,
-            commands: Some(CommandSide { writers, sealer, log, pool, payments: Arc::new(NoProvider) }),
-            queries: Some(QuerySide { pool: reader, positions, min_position_wait: Duration::from_secs(2) }),
+            commands: Some(command_side),
+            queries: Some(QuerySide { pool: reader, positions, min_position_wait: Duration::from_secs(2), files }),
             ..Parts::default()
         };
         let server = server::bind(config, sides).unwrap();

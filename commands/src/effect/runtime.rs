@@ -23,8 +23,10 @@ pub struct Effect {
     pub name: &'static str,
     pub on: &'static [&'static str],
     /// Doing it twice must have the outcome of doing it once.
-    pub run: for<'a> fn(&'a Ports, &'a Recorded<AnyEvent>) -> BoxFuture<'a, Result<Vec<Step>, EffectError>>,
+    pub run: Run,
 }
+
+type Run = for<'a> fn(&'a Ports, &'a Recorded<AnyEvent>) -> BoxFuture<'a, Result<Vec<Step>, EffectError>>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum EffectError {

@@ -154,13 +154,16 @@ pub async fn detail(pool: &Pool, tenant_id: TenantId, reader: Reader, id: Contra
     reading.end(row.map(|row| ContractDetail::of(&row, reader))).await
 }
 
+/// Number, title, hash, body and time.
+type VersionRow = (i32, String, String, Json<Value>, DateTime<Utc>);
+
 /// One version of its text (CTR-04); to staff only, who alone have seen drafts.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn version(pool: &Pool, tenant_id: TenantId, id: ContractId, number: u32) -> Result<Read<Option<ContractText>>, QueryError> {
     let mut reading = Reading::begin(pool, tenant_id, &[PROJECTION]).await?;
-    let row: Option<(i32, String, String, Json<Value>, DateTime<Utc>)> = sqlx::query_as(
+    let row: Option<VersionRow> = sqlx::query_as(
         "SELECT number, title, hash, body, at FROM contract_versions WHERE tenant_id = $1 AND contract_id = $2 AND number = $3",
     )
     .bind(tenant_id.uuid())
