@@ -110,7 +110,7 @@ async fn rows_are_loaded_only_behind_the_checkpoints_lock() {
 #[tokio::test]
 async fn rows_are_the_same_whatever_the_batches_were() {
     with(|database| async move {
-        let history = History::typical(tenant(TENANT));
+        let history = History::of_everything(tenant(TENANT));
         let again = Database::create().await;
         database.project(&history, 3).await;
         again.project(&history, 1000).await;

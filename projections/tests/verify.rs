@@ -36,7 +36,7 @@ async fn write(log: &EventLog, history: &History) {
 #[tokio::test]
 async fn verify_finds_nothing_in_a_healthy_read_model_and_every_row_that_was_tampered_with() {
     with(|database| async move {
-        let history = History::typical(tenant(0x5));
+        let history = History::of_everything(tenant(0x5));
         let log = Log::create(&database).await;
         write(&log.events("holdfast_writer").await, &history).await;
         let reading = log.events("holdfast_projector").await;

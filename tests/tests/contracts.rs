@@ -189,7 +189,7 @@ async fn signers_sign_in_their_order_and_get_the_document_with_its_evidence() ->
     assert_eq!(refused(&staff.post(&at("send"), &json!({})).await?), (409, "INVALID_CONTRACT_TRANSITION"));
     let shown = expect(payer.get_at(&format!("/v1/contracts/{id}"), sent.position.unwrap()).await?, &[200])?.body;
     let hash = shown["text"]["hash"].clone();
-    assert_eq!((&shown["contractStatus"], &shown["message"]), (&json!("sent"), &json!("Please sign.")), "CTR-47");
+    assert_eq!((&shown["status"], &shown["message"]), (&json!("sent"), &json!("Please sign.")), "CTR-47");
     assert_eq!(shown["variables"], Value::Null, "drafting is the staff's");
     let witness = shown["signerList"].as_array().unwrap().iter().find(|signer| signer["partyType"] == "witness").unwrap();
     assert_eq!((&witness["email"], &witness["status"]), (&Value::Null, &json!("pending")), "an address is not for everybody");
@@ -221,7 +221,7 @@ async fn signers_sign_in_their_order_and_get_the_document_with_its_evidence() ->
     assert_eq!(last.body["status"], "signed");
     assert_eq!(refused(&send(by_link(&link, &signature(&hash))).await?), (409, "INVALID_CONTRACT_TRANSITION"));
     assert_eq!(refused(&staff.post(&at("void"), &json!({ "reason": "late" })).await?), (409, "CONTRACT_NOT_VOIDABLE"), "CNF-12");
-    let contract = office.wait_for(id, |contract| contract["contractStatus"] == "signed").await?;
+    let contract = office.wait_for(id, |contract| contract["status"] == "signed").await?;
     let signatures: Vec<_> = contract["signerList"].as_array().unwrap().iter().map(|signer| &signer["signature"]).collect();
     assert_eq!((&signatures[0]["method"], &signatures[1]["method"]), (&json!("in_app"), &json!("link")));
     assert!(signatures.iter().all(|signature| signature["ip"] == "127.0.0.1" && signature["documentHash"] == hash));
@@ -331,7 +331,7 @@ async fn mny_06_milestones_stand_while_money_is_asked_for_and_a_void_contract_en
     office.made(&format!("/v1/contracts/{id}/void"), json!({ "reason": "called off" })).await?;
     let ended = office.flow.wait_for(escrow, |escrow| !matches!(escrow["status"].as_str(), Some("funded"))).await?;
     assert!(matches!(ended["status"].as_str().unwrap(), "refunded" | "closed"), "{ended}");
-    let shown = office.wait_for(id, |contract| contract["contractStatus"] == "void").await?;
+    let shown = office.wait_for(id, |contract| contract["status"] == "void").await?;
     assert_eq!((&shown["voidReason"], &shown["milestones"][0]["status"]), (&json!("called off"), &json!("cancelled")));
     system.verify()?;
     Ok(())
@@ -389,7 +389,7 @@ async fn a_provider_is_believed_by_its_signature_and_by_nothing_else() -> anyhow
     assert_eq!(outcome(&expect(send(deliver("m3", now, SECRET, &news, &news)).await?, &[200])?), "ignored");
     let last = event(&signers[1], envelope).to_string();
     expect(send(deliver("m4", now, SECRET, &last, &last)).await?, &[200])?;
-    let signed = office.wait_for(id, |contract| contract["contractStatus"] == "signed").await?;
+    let signed = office.wait_for(id, |contract| contract["status"] == "signed").await?;
     assert_eq!(signed["signerList"][0]["signature"]["method"], "http");
     office.artifacts(id, 2).await?;
 
@@ -415,7 +415,7 @@ async fn the_sandbox_behaves_like_a_provider_that_misbehaves() -> anyhow::Result
     let system = System::start_set(&format!("[esign.sandbox]\nwebhook_secret = '{SECRET}'\n{faults}\n")).await?;
     let office = Office::new(&system, "[contract]\nsigningProvider = \"sandbox\"\n").await?;
     let id = office.sent().await?;
-    let contract = office.wait_for(id, |contract| contract["contractStatus"] == "signed").await?;
+    let contract = office.wait_for(id, |contract| contract["status"] == "signed").await?;
     assert!(contract["signerList"].as_array().unwrap().iter().all(|signer| signer["signature"]["method"] == "sandbox"));
     office.artifacts(id, 2).await?;
     let log = system.log_database().await?;

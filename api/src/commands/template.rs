@@ -26,7 +26,7 @@ use holdfast_domain::kernel::Role::{Casting, Ops, TenantAdmin};
 pub(crate) const CASES: &[AccessCase] = &[
     post("/v1/contract-templates", Casting, TenantAdmin, r#"{"name":"isolation","bodyMd":"x"}"#, Foreign::OwnTenantOnly),
     with("PATCH", "/v1/contract-templates/{templateId}", Ops, TenantAdmin, r#"{"name":"isolation"}"#, Foreign::Path(ForeignId::Template)),
-    post("/v1/clauses", Casting, TenantAdmin, r#"{"key":"isolation","title":"isolation","bodyMd":"x"}"#, Foreign::OwnTenantOnly),
+    post("/v1/clauses", Casting, TenantAdmin, r#"{"key":"isolation.{unique}","title":"isolation","bodyMd":"x"}"#, Foreign::OwnTenantOnly),
 ];
 
 /// A declared variable: `{{name}}` in the text.

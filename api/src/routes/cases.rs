@@ -12,7 +12,8 @@ pub struct AccessCase {
     pub denied: Role,
     /// A caller with only this role gets past the guard.
     pub allowed: Role,
-    /// A body of the right shape; `{escrow}`, `{wallet}` and `{party}` stand for ids of the tenant that is tried.
+    /// A body of the right shape; `{escrow}`, `{wallet}` and `{party}` stand for ids of the tenant that is tried, `{unique}` for a
+    /// value of its own each time.
     pub body: &'static str,
     pub foreign: Foreign,
 }

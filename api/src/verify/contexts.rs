@@ -3,35 +3,40 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use holdfast_domain::asset::Asset;
 use holdfast_domain::booking::{Booking, BookingStatus, Slot};
-use holdfast_domain::contract::{Contract, ContractStatus};
+use holdfast_domain::contract::{ArtifactKind, Contract, ContractStatus};
 use holdfast_domain::credits::Credits;
 use holdfast_domain::dispute::{Dispute, DisputeStatus};
 use holdfast_domain::escrow::Escrow;
 use holdfast_domain::event::{AnyEvent, EventOf};
-use holdfast_domain::kernel::{Currency, PartyId, Recorded, TenantId};
+use holdfast_domain::kernel::{AssetId, Currency, PartyId, Recorded, TenantId};
 use holdfast_domain::ledger::AccountCode;
+use holdfast_files::{Checksum, Files, StorageKey};
 use uuid::Uuid;
 
 use super::{Findings, IN_FLIGHT_S};
 
 const ONE_BOOKING: &str = "a talent has one booking or hold at a time";
 const SIGNED: &str = "a signed contract has every signature, each on the text that was sent";
+const DOCUMENTS: &str = "a signed contract's document is stored, and stored documents have the hash of their event";
+const FILES: &str = "a confirmed file is what was confirmed";
 const CASES: &str = "an open case and its escrow's contested money name each other";
 const CREDITS: &str = "sold credits are what L270 and L272 say";
 
 /// The streams of one tenant, folded by their aggregates.
 #[derive(Default)]
 pub(super) struct Contexts {
+    assets: Folded<Asset>,
     bookings: Folded<Booking>,
-    pub(super) contracts: Folded<Contract>,
+    contracts: Folded<Contract>,
     disputes: Folded<Dispute>,
     credits: Folded<Credits>,
     newest: DateTime<Utc>,
 }
 
 /// States by stream, with the time of their last event.
-pub(super) struct Folded<A>(pub(super) HashMap<Uuid, (A, DateTime<Utc>)>);
+struct Folded<A>(HashMap<Uuid, (A, DateTime<Utc>)>);
 
 impl<A> Default for Folded<A> {
     fn default() -> Self {
@@ -52,6 +57,7 @@ impl<A: EventOf> Folded<A> {
 impl Contexts {
     pub(super) fn take(&mut self, event: &Recorded<AnyEvent>) {
         self.newest = self.newest.max(event.recorded_at);
+        self.assets.take(event);
         self.bookings.take(event);
         self.contracts.take(event);
         self.disputes.take(event);
@@ -109,6 +115,27 @@ impl Contexts {
         }
     }
 
+    /// CTR-06, CTR-42, DSP-38: the bytes are read and hashed.
+    pub(super) async fn check_files(&self, tenant_id: TenantId, files: &Files, findings: &mut Findings) {
+        for (id, (contract, touched)) in &self.contracts.0 {
+            let is_due = contract.is_signed() && *touched + TimeDelta::seconds(IN_FLIGHT_S) < self.newest;
+            let is_there = contract.artifact(ArtifactKind::SignedPdf).is_some();
+            findings.expect(DOCUMENTS, is_there || !is_due, || format!("{tenant_id}: contract {id} is signed and has no document"));
+            for artifact in contract.artifacts() {
+                let found = hash_of(files, artifact.storage_key.parse().ok()).await;
+                findings.expect(DOCUMENTS, found.as_ref() == Some(&artifact.sha256), || {
+                    format!("{tenant_id}: {} of contract {id}: stored {found:?}", artifact.kind)
+                });
+            }
+        }
+        for (id, (asset, _)) in &self.assets.0 {
+            let Some(sha256) = asset.sha256().filter(|_| asset.is_ready()) else { continue };
+            let key = sha256.parse().ok().map(|sha256| StorageKey::ready(tenant_id, AssetId(*id), sha256));
+            let found = hash_of(files, key).await;
+            findings.expect(FILES, found.as_deref() == Some(sha256), || format!("{tenant_id}: asset {id}: stored {found:?}"));
+        }
+    }
+
     /// MNY-25. What was touched within the last minute may be on its way between the two.
     fn check_cases(&self, tenant_id: TenantId, escrows: &HashMap<Uuid, Escrow>, findings: &mut Findings) {
         let settled = |touched: &DateTime<Utc>| *touched + TimeDelta::seconds(IN_FLIGHT_S) < self.newest;
@@ -142,4 +169,10 @@ impl Contexts {
             findings.expect(CREDITS, booked == own, || format!("{tenant_id}: {currency}: books {booked:?}, lots {own:?}"));
         }
     }
+}
+
+/// SHA-256 of what is stored there, hex; none when it cannot be read.
+async fn hash_of(files: &Files, key: Option<StorageKey>) -> Option<String> {
+    let content = files.read(&key?).await.ok()?.into_bytes().await.ok()?;
+    Some(Checksum::of(&content).to_string())
 }

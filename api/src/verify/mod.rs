@@ -15,6 +15,7 @@ use anyhow::Context as _;
 use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::{Pool, PoolSettings};
+use holdfast_files::Files;
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
 
@@ -110,6 +111,7 @@ struct Databases {
 pub async fn run(settings: &Settings) -> anyhow::Result<Report> {
     let started = Instant::now();
     let databases = Databases::connect(settings).await?;
+    let files = Files::open(&settings.file_storage()?).context("the file storage cannot be opened (files.*)")?;
     let heads = databases.log.heads().await.context("cannot read the heads")?;
     let mut tenants: Vec<(TenantId, i64)> = heads.into_iter().map(|(tenant_id, (position, _))| (tenant_id, position)).collect();
     tenants.sort_unstable();
@@ -123,6 +125,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Report> {
         let rows = read_models::Rows::load(&databases.reader, tenant_id).await.context("cannot read the read models")?;
         let books = Books::fold(&databases.log, tenant_id, &rows.positions, &mut findings).await?;
         books.check(&mut findings);
+        books.contexts.check_files(tenant_id, &files, &mut findings).await;
         rows.compare(&books, &mut findings);
     }
     let checks = findings.checks;

@@ -44,7 +44,7 @@ pub struct ContractSummary {
     /// What `If-Match` takes.
     pub version: i64,
     /// `draft`, `sent`, `partially_signed`, `signed` or `void`: the attribute that policies ask for (CTR-47).
-    pub contract_status: String,
+    pub status: String,
     pub title: String,
     pub job_id: Option<Uuid>,
     pub booking_id: Option<Uuid>,
@@ -114,7 +114,7 @@ pub(super) fn summary(row: &Stored<Contract>) -> ContractSummary {
     ContractSummary {
         id: row.id,
         version: row.version,
-        contract_status: contract.contract_status().as_str().to_owned(),
+        status: contract.contract_status().as_str().to_owned(),
         title: contract.current_version().map(|version| version.title.clone()).unwrap_or_default(),
         job_id: terms.and_then(|terms| terms.job_id).map(JobId::uuid),
         booking_id: contract.booking_id().map(BookingId::uuid),
