@@ -130,7 +130,7 @@ pub struct SigningPage {
     pub contract_id: Uuid,
     pub signer_id: Uuid,
     /// Of the contract.
-    pub status: String,
+    pub contract_status: String,
     pub title: String,
     pub body_md: Option<String>,
     /// Must be sent back with the signature.
@@ -177,7 +177,7 @@ impl SigningPage {
         Some(Self {
             contract_id: row.id,
             signer_id: signer_id.uuid(),
-            status: contract.contract_status().to_string(),
+            contract_status: contract.contract_status().to_string(),
             title: current.title.clone(),
             body_md: texts.open(&current.body),
             document_hash: current.hash.clone(),
