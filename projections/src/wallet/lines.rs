@@ -110,7 +110,8 @@ pub(crate) async fn lines(
                 CASE l.place WHEN 'available' THEN b.available WHEN 'held' THEN b.held ELSE b.pending END - later.in_place AS place_balance,
                 b.available + b.held + b.pending - later.in_wallet AS balance,
                 l.ref_type, l.ref_id, l.occurred_at, l.recorded_at
-         FROM (SELECT * FROM journal_lines WHERE tenant_id = ",
+         FROM (SELECT tenant_id, entry_id, line, position, wallet_id, code, place, side, amount, currency, ref_type, ref_id, occurred_at, recorded_at
+               FROM journal_lines WHERE tenant_id = ",
     );
     sql.push_bind(reading.tenant_id.uuid()).push(" AND wallet_id = ").push_bind(wallet_id.uuid());
     if let Some(after) = range.after {
