@@ -18,6 +18,7 @@ const RESERVATION: ReservationId = ReservationId(Uuid::from_u128(0x11));
 
 #[tokio::test]
 async fn balances_follow_the_questions_clock_and_entries_say_what_came_and_went() {
+    // LED-06, LED-07, LED-08.
     // LED-23, LED-24, MNY-54
     with(|database| async move {
         let mut history = History::new(tenant(0x5));

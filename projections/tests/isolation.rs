@@ -153,6 +153,7 @@ async fn fail_somewhere(database: &Database) {
 
 #[tokio::test]
 async fn readers_write_nothing_and_the_projector_never_changes_the_journal() {
+    // LED-31, LED-63, LED-64.
     with(|database| async move {
         let history = History::typical(tenant(A));
         database.project(&history, 50).await;

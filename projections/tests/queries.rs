@@ -122,6 +122,7 @@ async fn lists_filter_and_every_sort_walks_all_rows_once() {
 
 #[tokio::test]
 async fn money_views_of_escrows_agree_with_the_ledger() {
+    // ESC-03, ESC-04, LED-10.
     with(|database| async move {
         let mut history = History::typical(tenant(TENANT));
         history.create(0xE4, eur("10.00"));
@@ -162,6 +163,7 @@ async fn money_views_of_escrows_agree_with_the_ledger() {
 
 #[tokio::test]
 async fn wallets_show_balances_and_lines_with_running_balances() {
+    // LED-01, LED-03, LED-15..17, LED-75, LED-80.
     with(|database| async move {
         let history = History::typical(tenant(TENANT));
         database.project(&history, 4).await;
@@ -203,6 +205,7 @@ async fn wallets_show_balances_and_lines_with_running_balances() {
 
 #[tokio::test]
 async fn the_ledger_balances_and_the_audit_log_names_everybody() {
+    // LED-02, LED-25, LED-61, LED-80.
     with(|database| async move {
         let history = History::typical(tenant(TENANT));
         database.project(&history, 4).await;

@@ -487,7 +487,7 @@ async fn staff_confirm_by_hand() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_sheet_reaches_the_talent_when_it_is_published() -> anyhow::Result<()> {
-    // JOB-28..30, JOB-50, JOB-66
+    // JOB-05, JOB-28..30, JOB-50
     let system = System::start().await?;
     let stage = Stage::new(&system).await?;
     let booking = stage.book(2).await?;

@@ -37,7 +37,7 @@ fn codes(answer: &Answer) -> (u16, &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_the_objection_to_the_enforced_decision() -> anyhow::Result<()> {
-    // DSP-10..15, DSP-20..25, DSP-33, DSP-38, DSP-41, MNY-25, MNY-26, MNY-29
+    // DSP-10..15, DSP-20..25, DSP-30, DSP-32, DSP-33, DSP-38, DSP-41, DSP-45, MNY-25, MNY-26, MNY-29
     let system = System::start().await?;
     let flow = Flow::new(&system, system.tenant("")?)?;
     let (payer, payee, staff, platform) = (&flow.parties.payer, &flow.parties.payee, &flow.parties.staff, &flow.parties.platform);

@@ -94,7 +94,7 @@ async fn mny_02_no_amount_of_zero_less_or_too_fine_reaches_the_domain() -> anyho
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mny_03_and_mny_23_parts_end_at_the_one_division() -> anyhow::Result<()> {
-    // MNY-03, MNY-23: the first part as in the case, the last gives exactly what is left.
+    // MNY-03, MNY-23, LED-72: the first part as in the case, the last gives exactly what is left.
     let (system, flow) = world(TAXED).await?;
     let id = flow.approved("10000.00").await?;
     flow.act(&flow.parties.platform, id, "release-partial", &eur("3333.33")).await?;

@@ -31,6 +31,7 @@ async fn insist(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_process_loses_and_doubles_nothing() -> anyhow::Result<()> {
+    // LED-65, LED-66: every key once, transition and posting together.
     let mut system = System::start().await?;
     let tenants = [system.tenant("")?, system.tenant("")?];
     let flows: Vec<Arc<Flow>> = tenants.iter().map(|tenant| Flow::new(&system, *tenant).map(Arc::new)).collect::<Result<_, _>>()?;

@@ -96,7 +96,7 @@ async fn mny_52_a_closed_wallet_that_is_credited_is_open_again_and_frozen() -> a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mny_55_the_running_month_is_provisional_and_its_lines_make_the_difference() -> anyhow::Result<()> {
-    // LED-17, LED-19, LED-20, LED-74. Complete months and rebuilds: projections/tests/statements.rs.
+    // LED-09, LED-17, LED-19, LED-20, LED-74. Complete months and rebuilds: projections/tests/statements.rs.
     let system = System::start().await?;
     let flow = Flow::new(&system, system.tenant("")?)?;
     let id = filled(&flow, "100.00").await?;

@@ -139,6 +139,7 @@ fn steps() -> [SubmissionStep; 6] {
 
 #[test]
 fn a_job_is_drafted_published_and_closed() {
+    // JOB-01, JOB-40, JOB-41.
     // JOB-11, JOB-14, JOB-15, JOB-40, JOB-41, JOB-81
     let case = Case::closed();
     let names: Vec<_> = case.log.iter().map(StoredEvent::name).collect();
@@ -229,6 +230,7 @@ fn what_a_job_says_is_bounded_and_well_formed() {
 
 #[test]
 fn a_talent_applies_once_and_only_for_itself() {
+    // JOB-02, JOB-17.
     // JOB-17
     let mut case = Case::published().with_submission(1);
     let added = case.log.last().unwrap();

@@ -24,6 +24,7 @@ fn a_contract_of_a_booking_is_made_and_sent_in_one_step() {
 
 #[test]
 fn every_edit_of_a_draft_is_a_version_and_what_was_sent_is_frozen() {
+    // CTR-03, CTR-04, CTR-43.
     // CTR-19, CTR-43
     let mut case = Case::in_status(ContractStatus::Draft);
     case.ok(staff(), ContractCommand::Edit { version: ContractVersion { hash: "2".repeat(64), ..version() }, milestones: None });
@@ -46,6 +47,7 @@ fn a_contract_without_signers_is_not_sent() {
 
 #[test]
 fn a_signer_can_be_reached_and_is_named_once() {
+    // CTR-05.
     // CTR-23
     let case = Case::in_status(ContractStatus::Draft);
     let other = SignerId(Uuid::from_u128(0x53));

@@ -7,6 +7,7 @@ use crate::kernel::{Actor, DomainError, Role};
 
 #[test]
 fn a_case_opens_once_with_what_the_escrow_said() {
+    // DSP-01, DSP-20.
     // DSP-20, MNY-25
     let mut case = Case::unopened();
     assert_eq!(names(&case.ok(&system(), Case::open(facts()))), ["opened"]);
@@ -17,6 +18,7 @@ fn a_case_opens_once_with_what_the_escrow_said() {
 
 #[test]
 fn evidence_is_numbered_and_kept_with_its_hash() {
+    // DSP-02, DSP-38.
     // DSP-21, DSP-38
     let mut case = Case::opened();
     for (n, actor) in [(1, payer()), (2, talent()), (3, tenant()), (4, platform())] {

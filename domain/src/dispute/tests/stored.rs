@@ -39,6 +39,7 @@ fn folding_is_that_of_its_version() {
 
 #[test]
 fn events_read_back_as_they_were_written() {
+    // DSP-03, DSP-33, DSP-46.
     let case = history();
     let mut again = Dispute::default();
     for event in &case.log {

@@ -239,6 +239,7 @@ fn reads_back_the_same(case: &Case) {
 
 #[test]
 fn thousands_of_random_histories_keep_the_books() {
+    // ESC-68, LED-68.
     let moves = RefCell::new(BTreeSet::<(EscrowStatus, EscrowAction, EscrowStatus)>::new());
     let facts = RefCell::new(BTreeSet::<&'static str>::new());
     let config = Config { cases: 2_500, failure_persistence: None, ..Config::default() };

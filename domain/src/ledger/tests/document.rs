@@ -16,6 +16,7 @@ const WRITE: &str = "HOLDFAST_WRITE_DOCS";
 
 #[test]
 fn the_tables_of_the_ledger_document_are_true() {
+    // LED-04: every account has its kind and side.
     let document = std::fs::read_to_string(DOCUMENT).unwrap();
     let expected = with_table(&with_table(&document, "chart", &chart()), "postings", &postings());
     if std::env::var_os(WRITE).is_some() {

@@ -57,6 +57,7 @@ fn row_2_an_escrow_is_funded_by_what_each_wallet_gives() {
 
 #[test]
 fn row_4_a_release_pays_payee_tenant_platform_and_tax() {
+    // LED-43.
     // MNY-04: 10,000 at 9000/800/200 with 18 % on the fees.
     let legs = vec![
         leg(0, LegParty::Payee(PAYEE), "8820.00"),
@@ -83,6 +84,7 @@ fn row_4b_what_is_withheld_is_owed_to_the_tax_office() {
 
 #[test]
 fn mny_23_a_partial_release_pays_the_same_parties_their_part() {
+    // LED-44.
     let legs = vec![
         leg(0, LegParty::Payee(PAYEE), "2940.00"),
         leg(1, LegParty::Tenant, "314.66"),
@@ -103,6 +105,7 @@ fn row_5_and_mny_24_a_payees_money_is_pending_and_clears() {
 
 #[test]
 fn row_6b_a_refund_goes_back_to_the_payers_wallet() {
+    // LED-45.
     // MNY-16
     assert_eq!(lines(&refunded(MoneySource::Open, "12.34")), ["Dr L210{stream} 12.34", "Cr L299{own,0} 12.34"]);
     assert_eq!(lines(&refunded(MoneySource::Contested, "12.34")), ["Dr L215{stream} 12.34", "Cr L299{own,0} 12.34"]);
@@ -136,6 +139,7 @@ fn row_9_and_mny_29_a_decision_divides_the_contested_money() {
 
 #[test]
 fn mny_30_a_penalty_goes_to_its_beneficiary_and_is_revenue_only_for_the_platform() {
+    // LED-46.
     for party in [LegParty::Payer(PAYER), LegParty::Payee(PAYEE), LegParty::Tenant] {
         assert_eq!(lines(&penalty("500.00", party)), ["Dr L215{stream} 500.00", "Cr L299{own,0} 500.00"]);
     }
@@ -194,6 +198,7 @@ fn row_15_credits_are_paid_from_transit_and_owed_until_they_are_used() {
 
 #[test]
 fn row_16_used_credits_are_earned_or_owed_to_the_tenant() {
+    // LED-56.
     let used = |provider| lines(&credits_consumed(vec![sold_part(300, "300.00")], false, provider, None));
     assert_eq!(used(Provider::Platform), ["Dr L270{payer,lot} 300.00", "Cr R430 300.00"]);
     assert_eq!(used(Provider::Tenant), ["Dr L270{payer,lot} 300.00", "Cr L299{own,0} 300.00"]);
@@ -242,6 +247,7 @@ fn events_that_move_nothing_post_nothing() {
 
 #[test]
 fn an_event_whose_parts_do_not_add_up_is_never_booked() {
+    // LED-60, LED-66.
     let refused = |event: AnyEvent| post(&origin(&event), &event).is_err();
     assert!(refused(funded("10.00", vec![part(0, "9.99", "9.99")])));
     assert!(refused(released(MoneySource::Open, "10.00", vec![leg(0, LegParty::Payee(PAYEE), "9.99")])));
