@@ -82,7 +82,20 @@ macro_rules! aggregates {
     };
 }
 
-aggregates!(Tenant, Escrow, Wallet, BankReceipt, Job, Booking, Template, Clause, Contract, Dispute, Credits, Asset);
+aggregates! {
+    Tenant,
+    Escrow,
+    Wallet,
+    BankReceipt,
+    Job,
+    Booking,
+    Template,
+    Clause,
+    Contract,
+    Dispute,
+    Credits,
+    Asset,
+}
 
 /// Finds an aggregate's own events among all.
 pub trait EventOf: TenantAggregate {
