@@ -63,6 +63,7 @@ pub fn wallet_account(tenant_id: TenantId, account: &Account, currency: Currency
         | AccountCode::L272
         | AccountCode::L299
         | AccountCode::R400
+        | AccountCode::R401
         | AccountCode::R430
         | AccountCode::R440
         | AccountCode::R470

@@ -207,6 +207,7 @@ impl World {
             WalletFact::Debited { amount, purpose: DebitPurpose::CreditPurchase { .. } } => *sum -= amount.minor(),
             // All else moves money only within the wallet.
             WalletFact::Opened
+            | WalletFact::CaseFrozen { .. }
             | WalletFact::Cleared { .. }
             | WalletFact::HoldDeclined { .. }
             | WalletFact::HoldLifted { .. }
