@@ -531,15 +531,37 @@ async fn mny_35_every_other_command_sees_only_what_is_open() -> anyhow::Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mny_36_settled_money_is_not_disputed_at_the_escrow() -> anyhow::Result<()> {
-    // MNY-36: the refusal says when it was settled. Freezing what wallets have taken comes with payouts.
-    let (system, flow) = world("").await?;
-    let id = flow.approved("10.00").await?;
+async fn mny_36_a_settled_payment_is_disputed_frozen_and_given_back() -> anyhow::Result<()> {
+    // MNY-36, MNY-42: 10,000 as 8,820.00, 944.00, 200.00 and 36.00; the part that is not refunded stays with the parties.
+    let (system, flow) = world(TAXED).await?;
+    let id = flow.approved("10000.00").await?;
     flow.act(&flow.parties.platform, id, "release", &json!({})).await?;
     closed(&flow, id).await?;
-    let answer = ask(&flow.parties.payer, id, "dispute", &json!({ "reason": "late" })).await?;
-    refused(&answer, 409, "DISPUTE_WINDOW_CLOSED");
-    assert!(answer.body["error"]["details"]["settledAt"].is_string());
+    let answer = flow.act(&flow.parties.payer, id, "dispute", &json!({ "reason": "not what was agreed" })).await?;
+    let case: Uuid = answer.body["disputeId"].as_str().unwrap().parse()?;
+    let again = ask(&flow.parties.payer, id, "dispute", &json!({ "reason": "again" })).await?;
+    refused(&again, 409, "DISPUTE_ALREADY_OPEN");
+    let escrow = flow.wait_for(id, |escrow| escrow["settledCase"]["frozen"] == "9764.00").await?;
+    assert_eq!((escrow["status"].as_str(), escrow["settledCase"]["shortfall"].as_str()), (Some("closed"), Some("0.00")));
+    let payee = payee_wallet(&flow).await?;
+    assert_eq!((payee["available"].as_str(), payee["held"].as_str()), (Some("0.00"), Some("8820.00")));
+    system.verify()?;
+
+    flow.wait_for_case(case, |case| case["status"] == "opened").await?;
+    flow.assign(case).await?;
+    let redo = flow.ask_case(&flow.parties.platform, case, "decision", &json!({ "decision": "redo" })).await?;
+    refused(&redo, 409, "REDO_AFTER_SETTLEMENT");
+    let decided = flow.ask_case(&flow.parties.platform, case, "decision", &split("6666.67", "3333.33", "0.00")).await?;
+    expect(decided, &[200])?;
+    flow.wait_for_case(case, |case| case["status"] == "closed").await?;
+    flow.wallet_has("3333.33").await?;
+    let escrow = flow.wait_for(id, |escrow| escrow["inTransit"] == "0.00" && escrow["dispute"].is_null()).await?;
+    assert_eq!(escrow["settledCase"]["refunded"], "3333.33");
+    assert_eq!(amounts(&escrow), ["0.00", "0.00", "10000.00", "0.00"], "the money had left the escrow");
+    let payee = payee_wallet(&flow).await?;
+    assert_eq!((payee["available"].as_str(), payee["held"].as_str()), (Some("5880.00"), Some("0.00")));
+    let accounts = flow.parties.platform.get("/v1/ledger/accounts?code=R401").await?;
+    assert!(accounts.text.contains("\"66.67\""), "{}", accounts.text);
     system.verify()?;
     Ok(())
 }

@@ -166,7 +166,7 @@ fn leads_on(case: &Case, action: EscrowAction, pick: usize) -> bool {
         EscrowAction::RecordLanding => case.escrow.landings_awaited().next().is_some() && status.is_final(),
         EscrowAction::Release => case.escrow.dispute().is_some() || status == EscrowStatus::Locked,
         EscrowAction::RecordCaseFrozen => case.freeze_next().is_some(),
-        EscrowAction::RecordContractSigned => pick.is_multiple_of(3),
+        EscrowAction::RecordContractSigned => case.escrow.refund_requested() || pick.is_multiple_of(3),
         _ => true,
     }
 }
