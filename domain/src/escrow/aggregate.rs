@@ -274,7 +274,7 @@ impl cqrs_es::Aggregate for Escrow {
             }
             EscrowFact::SettlementDisputed { dispute_id, case_no, contested, kind, raised_by, raised_as, parts, legs, .. } => {
                 self.open_case(OpenDispute::raised(dispute_id, case_no, kind, raised_by, raised_as, at));
-                self.contested_later = self.contested_later.add(parts);
+                self.contested_later = self.contested_later.with(parts);
                 let legs = legs.into_iter().map(|asked| FreezingLeg { asked, frozen: None }).collect();
                 let refunded = Money::zero(contested.currency());
                 self.settled_case = Some(SettledCase { dispute_id, contested, parts, legs, refunded });

@@ -229,13 +229,13 @@ impl Entitlements {
 
     /// Part by part.
     #[must_use]
-    pub fn add(self, other: Self) -> Self {
+    pub(super) fn with(self, other: Self) -> Self {
         self.combined(other, 1)
     }
 
     /// Part by part.
     #[must_use]
-    pub fn less(self, other: Self) -> Self {
+    pub(super) fn less(self, other: Self) -> Self {
         self.combined(other, -1)
     }
 
