@@ -285,7 +285,8 @@ async fn mny_17_no_state_waits_for_ever() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn mny_19_and_mny_20_silence_settles_and_then_it_is_too_late_to_object() -> anyhow::Result<()> {
     // MNY-19, MNY-20, ESC-60
-    let (system, flow) = world("[escrow]\nautoReleaseHours = \"0.0006\"\ndisputeWindowHours = \"0.0006\"\n").await?;
+    let (system, flow) =
+        world("[escrow]\nautoReleaseHours = \"0.0006\"\ndisputeWindowHours = \"0.0006\"\nsettledDisputeHours = \"0\"\n").await?;
     let id = flow.delivered("10.00").await?;
     let escrow = closed(&flow, id).await?;
     assert_eq!((&escrow["outcome"], &escrow["releasedAmount"]), (&json!("settled"), &json!("10.00")));
