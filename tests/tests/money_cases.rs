@@ -285,7 +285,8 @@ async fn mny_17_no_state_waits_for_ever() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn mny_19_and_mny_20_silence_settles_and_then_it_is_too_late_to_object() -> anyhow::Result<()> {
     // MNY-19, MNY-20, ESC-60
-    let (system, flow) = world("[escrow]\nautoReleaseHours = \"0.0006\"\ndisputeWindowHours = \"0.0006\"\n").await?;
+    let (system, flow) =
+        world("[escrow]\nautoReleaseHours = \"0.0006\"\ndisputeWindowHours = \"0.0006\"\nsettledDisputeHours = \"0\"\n").await?;
     let id = flow.delivered("10.00").await?;
     let escrow = closed(&flow, id).await?;
     assert_eq!((&escrow["outcome"], &escrow["releasedAmount"]), (&json!("settled"), &json!("10.00")));
@@ -531,15 +532,39 @@ async fn mny_35_every_other_command_sees_only_what_is_open() -> anyhow::Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mny_36_settled_money_is_not_disputed_at_the_escrow() -> anyhow::Result<()> {
-    // MNY-36: the refusal says when it was settled. Freezing what wallets have taken comes with payouts.
-    let (system, flow) = world("").await?;
-    let id = flow.approved("10.00").await?;
+async fn mny_36_a_settled_payment_is_disputed_frozen_and_given_back() -> anyhow::Result<()> {
+    // MNY-36, MNY-42: 10,000 as 8,820.00, 944.00, 200.00 and 36.00; the part that is not refunded stays with the parties.
+    let (system, flow) = world(TAXED).await?;
+    let id = flow.approved("10000.00").await?;
     flow.act(&flow.parties.platform, id, "release", &json!({})).await?;
     closed(&flow, id).await?;
-    let answer = ask(&flow.parties.payer, id, "dispute", &json!({ "reason": "late" })).await?;
-    refused(&answer, 409, "DISPUTE_WINDOW_CLOSED");
-    assert!(answer.body["error"]["details"]["settledAt"].is_string());
+    let answer = flow.act(&flow.parties.payer, id, "dispute", &json!({ "reason": "not what was agreed" })).await?;
+    let case: Uuid = answer.body["disputeId"].as_str().unwrap().parse()?;
+    let again = ask(&flow.parties.payer, id, "dispute", &json!({ "reason": "again" })).await?;
+    refused(&again, 409, "DISPUTE_ALREADY_OPEN");
+    let escrow = flow.wait_for(id, |escrow| escrow["settledCase"]["frozen"] == "9764.00").await?;
+    assert_eq!((escrow["status"].as_str(), escrow["settledCase"]["shortfall"].as_str()), (Some("closed"), Some("0.00")));
+    let payee = payee_wallet(&flow).await?;
+    assert_eq!((payee["available"].as_str(), payee["held"].as_str()), (Some("0.00"), Some("8820.00")));
+    system.verify()?;
+
+    flow.wait_for_case(case, |case| case["status"] == "opened").await?;
+    flow.assign(case).await?;
+    let redo = flow.ask_case(&flow.parties.platform, case, "decision", &json!({ "decision": "redo" })).await?;
+    refused(&redo, 409, "REDO_AFTER_SETTLEMENT");
+    let decided = flow.ask_case(&flow.parties.platform, case, "decision", &split("6666.67", "3333.33", "0.00")).await?;
+    expect(decided, &[200])?;
+    flow.wait_for_case(case, |case| case["status"] == "closed").await?;
+    flow.wallet_has("3333.33").await?;
+    let escrow = flow.wait_for(id, |escrow| escrow["inTransit"] == "0.00" && escrow["dispute"].is_null()).await?;
+    assert_eq!(escrow["settledCase"]["refunded"], "3333.33");
+    assert_eq!(amounts(&escrow), ["0.00", "0.00", "10000.00", "0.00"], "the money had left the escrow");
+    let payee = payee_wallet(&flow).await?;
+    assert_eq!((payee["available"].as_str(), payee["held"].as_str()), (Some("5880.00"), Some("0.00")));
+    let balance = flow.parties.staff.get("/v1/ledger/trial-balance").await?;
+    let accounts = balance.body["currencies"][0]["accounts"].as_array().cloned().unwrap_or_default();
+    let returned = accounts.iter().find(|account| account["code"] == "R401");
+    assert_eq!(returned.and_then(|account| account["balance"].as_str()), Some("66.67"), "{}", balance.text);
     system.verify()?;
     Ok(())
 }

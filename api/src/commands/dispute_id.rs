@@ -13,7 +13,11 @@ use crate::state::Shared;
 /// From the stored event, so that a replayed answer names the same dispute. The command has been accepted: when the
 /// event cannot be read now, the answer goes out without it, and a query shows it.
 pub(crate) async fn raised_dispute(shared: &Shared, side: &Side, tenant_id: TenantId, accepted: &Accepted) -> Option<DisputeId> {
-    let sequence = accepted.events.iter().find(|event| event.event_type == "escrow.disputed")?.sequence;
+    let sequence = accepted
+        .events
+        .iter()
+        .find(|event| matches!(event.event_type.as_str(), "escrow.disputed" | "escrow.settlement_disputed"))?
+        .sequence;
     let stream = StreamId { tenant_id, aggregate_type: Escrow::TYPE, aggregate_id: accepted.id };
     let log = side.log.clone();
     let read = async move { log.read_stream(stream, sequence - 1, 1).await.map_err(|error| ApiError::internal(&error)) };
@@ -24,5 +28,9 @@ pub(crate) async fn raised_dispute(shared: &Shared, side: &Side, tenant_id: Tena
 fn dispute_of(stored: &StoredEvent) -> Option<DisputeId> {
     let recorded = stored.decode().ok()?;
     let fact = &recorded.event.of::<Escrow>()?.fact;
-    if let EscrowFact::Disputed { dispute_id, .. } = fact { Some(*dispute_id) } else { None }
+    if let EscrowFact::Disputed { dispute_id, .. } | EscrowFact::SettlementDisputed { dispute_id, .. } = fact {
+        Some(*dispute_id)
+    } else {
+        None
+    }
 }

@@ -190,6 +190,7 @@ fn needed_for(action: EscrowAction) -> Option<Capability> {
         | A::FailFunding
         | A::MeetDeadline
         | A::RecordLanding
+        | A::RecordCaseFrozen
         | A::RecordContractSigned
         | A::RecordStartMoved
         | A::EndAgreement

@@ -301,6 +301,7 @@ impl Books {
                 | AccountCode::L272
                 | AccountCode::L299
                 | AccountCode::R400
+                | AccountCode::R401
                 | AccountCode::R430
                 | AccountCode::R440
                 | AccountCode::R470
@@ -438,6 +439,10 @@ impl Counted {
             | EscrowFact::DisputeEscalated { .. }
             | EscrowFact::DisputeResolved { .. }
             | EscrowFact::DecisionDeclined { .. }
+            | EscrowFact::SettlementDisputed { .. }
+            | EscrowFact::CaseFrozen { .. }
+            | EscrowFact::SettledCaseReleased { .. }
+            | EscrowFact::SettledCaseRefunded { .. }
             | EscrowFact::ContractSigned
             | EscrowFact::StartMoved { .. }
             | EscrowFact::LegLanded { .. }

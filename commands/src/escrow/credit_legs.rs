@@ -1,9 +1,9 @@
-//! Money left an escrow → every wallet that it names is credited, once per leg (MNY-01, MNY-16, MNY-24, MNY-30).
+//! Money left an escrow → every wallet that it names is credited, once per leg (MNY-01, MNY-16, MNY-24, MNY-30, MNY-42).
 
 use chrono::{DateTime, Utc};
 use holdfast_domain::escrow::{EscrowFact, Landing, Leg, LegParty};
 use holdfast_domain::event::AnyEvent;
-use holdfast_domain::kernel::{EscrowId, PartyId, Recorded};
+use holdfast_domain::kernel::{Currency, EscrowId, PartyId, Recorded};
 use holdfast_domain::wallet::{Credit, CreditPurpose, OwnerType, Wallet, WalletCommand, WalletOwner};
 
 use crate::escrow::escrow_fact;
@@ -11,7 +11,7 @@ use crate::reaction::{Reaction, Step};
 
 pub(crate) const REACTION: Reaction = Reaction {
     name: "credit_legs",
-    on: &["escrow.released", "escrow.partially_released", "escrow.refunded", "escrow.penalty_taken"],
+    on: &["escrow.released", "escrow.partially_released", "escrow.refunded", "escrow.penalty_taken", "escrow.settled_case_refunded"],
     steps,
 };
 
@@ -48,7 +48,7 @@ fn movement(escrow_id: EscrowId, fact: &EscrowFact) -> Option<Movement<'_>> {
     if let EscrowFact::PenaltyTaken { legs, clears_at, .. } = fact {
         return Some(Movement { legs, clears_at: Some(*clears_at), purpose: CreditPurpose::EscrowPenalty { escrow_id } });
     }
-    if let EscrowFact::Refunded { legs, .. } = fact {
+    if let EscrowFact::Refunded { legs, .. } | EscrowFact::SettledCaseRefunded { legs, .. } = fact {
         return Some(Movement { legs, clears_at: None, purpose: CreditPurpose::EscrowRefund { escrow_id } });
     }
     None
@@ -56,8 +56,11 @@ fn movement(escrow_id: EscrowId, fact: &EscrowFact) -> Option<Movement<'_>> {
 
 /// Whose wallet takes the leg; none for what was booked at once.
 fn owner(event: &Recorded<AnyEvent>, leg: &Leg) -> Option<WalletOwner> {
-    let currency = leg.amount.currency();
-    match leg.party {
+    owner_of(event, leg.party, leg.amount.currency())
+}
+
+pub(crate) fn owner_of(event: &Recorded<AnyEvent>, party: LegParty, currency: Currency) -> Option<WalletOwner> {
+    match party {
         LegParty::Payee(owner_id) => Some(WalletOwner { owner_type: OwnerType::Talent, owner_id, currency }),
         LegParty::Payer(owner_id) => Some(WalletOwner { owner_type: OwnerType::User, owner_id, currency }),
         LegParty::Tenant => Some(WalletOwner { owner_type: OwnerType::Tenant, owner_id: PartyId(event.origin.tenant_id.uuid()), currency }),

@@ -9,7 +9,7 @@ use crate::reaction::{Reaction, Step};
 
 pub(crate) const REACTION: Reaction = Reaction {
     name: "tell_booking_of_dispute",
-    on: &["escrow.disputed", "escrow.dispute_resolved", "escrow.redo_ordered", "escrow.dispute_dismissed"],
+    on: &["escrow.disputed", "escrow.settlement_disputed", "escrow.dispute_resolved", "escrow.redo_ordered", "escrow.dispute_dismissed"],
     steps,
 };
 
@@ -26,7 +26,7 @@ fn steps(event: &Recorded<AnyEvent>) -> Vec<Step> {
 #[expect(clippy::wildcard_enum_match_arm, reason = "a new fact is about no case unless it says so")]
 fn mark(fact: &EscrowFact) -> Option<(DisputeId, DisputeMark)> {
     Some(match fact {
-        EscrowFact::Disputed { dispute_id, .. } => (*dispute_id, DisputeMark::Open),
+        EscrowFact::Disputed { dispute_id, .. } | EscrowFact::SettlementDisputed { dispute_id, .. } => (*dispute_id, DisputeMark::Open),
         EscrowFact::DisputeResolved { dispute_id, kind: DecisionKind::Release, .. } | EscrowFact::DisputeDismissed { dispute_id, .. } => {
             (*dispute_id, DisputeMark::ResolvedRejected)
         }

@@ -1,4 +1,4 @@
-//! The escrow has frozen money, or done something with it → the case follows (MNY-25, DSP-20, DSP-25). The case's id is the
+//! The escrow has frozen money, or done something with it → the case follows (MNY-25, MNY-36, DSP-20, DSP-25). The case's id is the
 //! escrow's word; one reaction for all of it, so that a case learns everything in order.
 
 use holdfast_domain::dispute::{Dispute, DisputeCommand, OpenCase, OutcomeOfCase, Resolution};
@@ -12,6 +12,7 @@ pub(crate) const REACTION: Reaction = Reaction {
     name: "tell_dispute",
     on: &[
         "escrow.disputed",
+        "escrow.settlement_disputed",
         "escrow.dispute_widened",
         "escrow.dispute_conceded",
         "escrow.evidence_closed",
@@ -32,7 +33,8 @@ fn steps(event: &Recorded<AnyEvent>) -> Vec<Step> {
 #[expect(clippy::wildcard_enum_match_arm, reason = "a new fact is about no case unless it says so")]
 fn news(event: &EscrowEvent) -> Option<(DisputeId, DisputeCommand)> {
     Some(match &event.fact {
-        EscrowFact::Disputed { dispute_id, case_no, contested, kind, raised_by, raised_as, reason, case } => {
+        EscrowFact::Disputed { dispute_id, case_no, contested, kind, raised_by, raised_as, reason, case }
+        | EscrowFact::SettlementDisputed { dispute_id, case_no, contested, kind, raised_by, raised_as, reason, case, .. } => {
             let open = OpenCase {
                 dispute_id: *dispute_id,
                 case_no: *case_no,

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::escrow::terms::fit;
 use crate::escrow::{
-    Deadline, Deadlines, DisputeKind, Entitlements, EscrowCommand, EscrowError, EscrowEvent, EscrowFact, EscrowStatus, FundingFailure,
-    FundingPart, FundingSource, Hat, Landing, Leg, MoneySource, Terms,
+    CaseLeg, Deadline, Deadlines, DisputeKind, Entitlements, EscrowCommand, EscrowError, EscrowEvent, EscrowFact, EscrowStatus,
+    FundingFailure, FundingPart, FundingSource, Hat, Landing, Leg, MoneySource, Terms,
 };
 use crate::kernel::{Claim, ClaimChange, Context, DisputeId, EscrowId, EventId, HoldId, Money, PartyId, TenantAggregate, event_id};
 
@@ -35,6 +35,10 @@ pub struct Escrow {
     pub(super) refund_requested: bool,
     pub(super) authorization: Option<Authorization>,
     pub(super) dispute: Option<OpenDispute>,
+    /// MNY-36: the last case about settled money; it is open while it is the dispute.
+    pub(super) settled_case: Option<SettledCase>,
+    /// What cases about settled money have contested so far, by party.
+    pub(super) contested_later: Entitlements,
     /// Disputes so far; numbers the next one.
     pub(super) cases: u32,
     /// MNY-32: who has had an objection dismissed or has withdrawn it, in which round.
@@ -118,12 +122,45 @@ pub struct OpenDispute {
     pub(super) released_before: i64,
 }
 
+/// A case about money that had been released (MNY-36).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SettledCase {
+    pub(super) dispute_id: DisputeId,
+    pub(super) contested: Money,
+    pub(super) parts: Entitlements,
+    pub(super) legs: Vec<FreezingLeg>,
+    /// What went back to the payer.
+    pub(super) refunded: Money,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FreezingLeg {
+    pub(super) asked: CaseLeg,
+    /// None before the wallet has answered.
+    pub(super) frozen: Option<Money>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Objection {
     pub(super) round: u32,
     pub(super) raised_by: PartyId,
     pub(super) raised_as: Hat,
+}
+
+impl OpenDispute {
+    fn raised(
+        dispute_id: DisputeId,
+        case_no: u32,
+        kind: DisputeKind,
+        raised_by: PartyId,
+        raised_as: Hat,
+        raised_at: DateTime<Utc>,
+    ) -> Self {
+        let (evidence_closed, escalated) = (false, false);
+        Self { dispute_id, case_no, kind, raised_by, raised_as, raised_at, evidence_closed, escalated, released_before: 0 }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -232,20 +269,28 @@ impl cqrs_es::Aggregate for Escrow {
                 self.give_back(&returned);
             }
             EscrowFact::Disputed { dispute_id, case_no, contested, kind, raised_by, raised_as, .. } => {
-                let released_before = self.balances.released;
-                self.dispute = Some(OpenDispute {
-                    dispute_id,
-                    case_no,
-                    kind,
-                    raised_by,
-                    raised_as,
-                    raised_at: at,
-                    evidence_closed: false,
-                    escalated: false,
-                    released_before,
-                });
-                self.cases = case_no;
+                self.open_case(OpenDispute::raised(dispute_id, case_no, kind, raised_by, raised_as, at));
                 self.freeze(contested);
+            }
+            EscrowFact::SettlementDisputed { dispute_id, case_no, contested, kind, raised_by, raised_as, parts, legs, .. } => {
+                self.open_case(OpenDispute::raised(dispute_id, case_no, kind, raised_by, raised_as, at));
+                self.contested_later = self.contested_later.with(parts);
+                let legs = legs.into_iter().map(|asked| FreezingLeg { asked, frozen: None }).collect();
+                let refunded = Money::zero(contested.currency());
+                self.settled_case = Some(SettledCase { dispute_id, contested, parts, legs, refunded });
+            }
+            EscrowFact::CaseFrozen { hold_id, frozen, .. } => {
+                let legs = self.settled_case.iter_mut().flat_map(|case| &mut case.legs);
+                for leg in legs.filter(|leg| leg.asked.hold_id == hold_id) {
+                    leg.frozen = Some(frozen);
+                }
+            }
+            EscrowFact::SettledCaseReleased { .. } => {}
+            EscrowFact::SettledCaseRefunded { legs, .. } => {
+                self.send(&legs);
+                if let (Some(case), Some(leg)) = (&mut self.settled_case, legs.first()) {
+                    case.refunded = leg.amount;
+                }
             }
             EscrowFact::DisputeWidened { amount, .. } => self.freeze(amount),
             EscrowFact::EvidenceClosed { .. } => {
@@ -292,6 +337,12 @@ impl Escrow {
 
     pub(super) fn remainder(&self) -> i64 {
         self.balances.open + self.balances.contested
+    }
+
+    fn open_case(&mut self, mut dispute: OpenDispute) {
+        dispute.released_before = self.balances.released;
+        self.cases = dispute.case_no;
+        self.dispute = Some(dispute);
     }
 
     fn pause_or_resume(&mut self, event: &EscrowEvent) {
@@ -351,7 +402,7 @@ fn minor(money: Money) -> i64 {
 const REFERENCE: &str = "escrow_reference";
 
 impl TenantAggregate for Escrow {
-    const FOLD_VERSION: u32 = 2;
+    const FOLD_VERSION: u32 = 3;
 
     fn exists(&self) -> bool {
         self.status != EscrowStatus::Unopened

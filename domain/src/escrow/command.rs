@@ -37,7 +37,7 @@ pub enum EscrowCommand {
     DeclineRefund { reason: String },
     /// ESC-37, and MNY-14 when money is in.
     Cancel { reason: String },
-    /// ESC-43, MNY-25..27. `None`: all that is open.
+    /// ESC-43, MNY-25..27. `None`: all that is open; once it is closed, all that was released and not disputed since (MNY-36).
     Dispute { amount: Option<Money>, kind: DisputeKind, reason: Personal<String> },
     /// MNY-26: more of the open money joins the open case. `dispute_id`, here and below: refused when another case is open.
     WidenDispute { dispute_id: Option<DisputeId>, amount: Money },
@@ -51,6 +51,8 @@ pub enum EscrowCommand {
     MeetDeadline { key: String, at: DateTime<Utc> },
     /// MNY-01: a wallet has taken the money of one leg.
     RecordLanding { event_id: EventId, leg: u16 },
+    /// MNY-36: a wallet has frozen so much of what a case about settled money asked for. Total.
+    RecordCaseFrozen { hold_id: HoldId, frozen: Money },
     /// CTR-44, ESC-39: the contract is signed; where no delivery is required that makes the escrow releasable. Total.
     RecordContractSigned,
     /// MNY-06: the contract was voided, or the booking cancelled: cancel, refund or dispute, as the state allows. Total.
@@ -196,6 +198,7 @@ impl EscrowCommand {
             Self::WithdrawDispute { .. } => EscrowAction::WithdrawDispute,
             Self::MeetDeadline { .. } => EscrowAction::MeetDeadline,
             Self::RecordLanding { .. } => EscrowAction::RecordLanding,
+            Self::RecordCaseFrozen { .. } => EscrowAction::RecordCaseFrozen,
             Self::RecordContractSigned => EscrowAction::RecordContractSigned,
             Self::EndAgreement { .. } => EscrowAction::EndAgreement,
             Self::RecordStartMoved { .. } => EscrowAction::RecordStartMoved,

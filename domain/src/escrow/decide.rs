@@ -2,7 +2,7 @@
 //!
 //! Every command is first put to `permit` (status, hat, state); what follows checks the values and says what happens.
 //! One file per story: `funding` (money in), `work` (from funded to approved), `release` (money out), `refund` (money
-//! back before the work), `dispute`, `deadline` (time has come). `draft` holds the events so far and the state after them.
+//! back before the work), `dispute`, `settled` (a dispute after the release), `deadline` (time has come). `draft` holds the events so far and the state after them.
 
 mod agreement;
 mod deadline;
@@ -11,9 +11,11 @@ mod draft;
 mod funding;
 mod refund;
 mod release;
+mod settled;
 mod work;
 
 use draft::Draft;
+pub(super) use draft::later;
 
 use crate::escrow::{
     CreateEscrow, Deadline, DeadlineAction, Deadlines, Entitlements, Escrow, EscrowAction, EscrowCommand, EscrowError, EscrowEvent,
@@ -83,6 +85,7 @@ impl Draft<'_> {
             }
             EscrowCommand::MeetDeadline { key, at } => self.meet_deadline(&key, at)?,
             EscrowCommand::RecordLanding { event_id, leg } => self.record_landing(event_id, leg),
+            EscrowCommand::RecordCaseFrozen { hold_id, frozen } => self.record_case_frozen(hold_id, frozen),
             EscrowCommand::RecordContractSigned => self.record_contract_signed(),
             EscrowCommand::EndAgreement { reason } => self.end_agreement(reason),
             EscrowCommand::RecordStartMoved { starts_at } => self.move_start(starts_at),

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::dispute::CaseFacts;
-use crate::escrow::{Artifact, DisputeKind, EscrowStatus, FundingFailure, FundingSource, Reference, RefundReason, Terms};
+use crate::escrow::{Artifact, DisputeKind, Entitlements, EscrowStatus, FundingFailure, FundingSource, Reference, RefundReason, Terms};
 use crate::escrow::{Hat, Outcome};
 use crate::kernel::{DeadlineChange, DisputeId, EventId, HoldId, Money, PartyId, Personal, Sealed, StoredEvent, WalletId};
 use crate::tenant::PenaltyBeneficiary;
@@ -229,6 +229,40 @@ pub enum EscrowFact {
         code: String,
         contested: Money,
     },
+    /// MNY-36: settled money is disputed. The wallets freeze the legs; the platform's part and the taxes stay where they
+    /// are until the decision. `parts`: the contested gross by party, in minor units.
+    SettlementDisputed {
+        dispute_id: DisputeId,
+        case_no: u32,
+        contested: Money,
+        kind: DisputeKind,
+        raised_by: PartyId,
+        raised_as: Hat,
+        reason: Option<Personal<String>>,
+        case: Box<CaseFacts>,
+        parts: Entitlements,
+        legs: Vec<CaseLeg>,
+    },
+    /// MNY-36: what a wallet could freeze of its leg.
+    CaseFrozen {
+        dispute_id: DisputeId,
+        hold_id: HoldId,
+        frozen: Money,
+    },
+    /// MNY-36: the money stays with the parties; the holds of all legs are lifted.
+    SettledCaseReleased {
+        dispute_id: DisputeId,
+        legs: Vec<CaseLeg>,
+    },
+    /// MNY-42: `refund` of the contested gross was decided. `taken` from each hold, at most what is frozen there (zero: the hold
+    /// is lifted), and `returned` by platform and taxes add up to the payer's leg; none when nothing was left to take.
+    SettledCaseRefunded {
+        dispute_id: DisputeId,
+        refund: Money,
+        taken: Vec<CaseLeg>,
+        returned: Vec<Leg>,
+        legs: Vec<Leg>,
+    },
     /// CTR-44.
     ContractSigned,
     /// MNY-17.
@@ -257,6 +291,18 @@ pub struct FundingPart {
     pub held: Money,
     /// What the escrow takes of it: zero when it is given back.
     pub captured: Money,
+}
+
+/// One party's wallet in a case about settled money (MNY-36).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CaseLeg {
+    /// Unique within its event; with the event's id it names the money in transit.
+    pub leg: u16,
+    pub party: LegParty,
+    pub wallet_id: WalletId,
+    pub hold_id: HoldId,
+    pub amount: Money,
 }
 
 /// One party's part of a movement. Legs of zero are left out (MNY-02).
@@ -363,6 +409,10 @@ impl EscrowFact {
             Self::RedoOrdered { .. } => "escrow.redo_ordered",
             Self::DisputeDismissed { .. } => "escrow.dispute_dismissed",
             Self::DecisionDeclined { .. } => "escrow.decision_declined",
+            Self::SettlementDisputed { .. } => "escrow.settlement_disputed",
+            Self::CaseFrozen { .. } => "escrow.case_frozen",
+            Self::SettledCaseReleased { .. } => "escrow.settled_case_released",
+            Self::SettledCaseRefunded { .. } => "escrow.settled_case_refunded",
             Self::ContractSigned => "escrow.contract_signed",
             Self::StartMoved { .. } => "escrow.start_moved",
             Self::LegLanded { .. } => "escrow.leg_landed",
@@ -385,7 +435,7 @@ impl StoredEvent for EscrowEvent {
         let values: [Option<&Personal<String>>; 2] = match &self.fact {
             EscrowFact::DeliverySubmitted { note, gps, .. } => [note.as_ref(), gps.as_ref()],
             EscrowFact::DeliveryApproved { note, .. } => [note.as_ref(), None],
-            EscrowFact::Disputed { reason, .. } => [reason.as_ref(), None],
+            EscrowFact::Disputed { reason, .. } | EscrowFact::SettlementDisputed { reason, .. } => [reason.as_ref(), None],
             EscrowFact::DisputeResolved { rationale, .. }
             | EscrowFact::RedoOrdered { rationale, .. }
             | EscrowFact::DisputeDismissed { rationale, .. } => [rationale.as_ref(), None],
@@ -411,6 +461,9 @@ impl StoredEvent for EscrowEvent {
             | EscrowFact::EvidenceClosed { .. }
             | EscrowFact::DisputeEscalated { .. }
             | EscrowFact::DecisionDeclined { .. }
+            | EscrowFact::CaseFrozen { .. }
+            | EscrowFact::SettledCaseReleased { .. }
+            | EscrowFact::SettledCaseRefunded { .. }
             | EscrowFact::ContractSigned
             | EscrowFact::StartMoved { .. }
             | EscrowFact::LegLanded { .. }

@@ -24,9 +24,9 @@ pub use command::{
 };
 pub use error::EscrowError;
 pub use event::{
-    Deadline, DeadlineAction, Deadlines, DecisionKind, EscrowEvent, EscrowFact, FundingPart, Landing, Leg, LegParty, MoneySource,
+    CaseLeg, Deadline, DeadlineAction, Deadlines, DecisionKind, EscrowEvent, EscrowFact, FundingPart, Landing, Leg, LegParty, MoneySource,
     ReleaseMode,
 };
 pub use status::{EscrowAction, EscrowStatus, Hat, LegacyStatus, MATRIX, Outcome, TRANSITIONS};
 pub use terms::{Entitlements, Reference, Rules, Terms};
-pub use view::{Amounts, FundingView, PartyShare};
+pub use view::{Amounts, FundingView, PartyShare, SettledCaseView};

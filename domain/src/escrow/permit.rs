@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::escrow::decide::later;
 use crate::escrow::{Escrow, EscrowAction, EscrowError, EscrowStatus, FundingSource, Hat, Terms};
 use crate::kernel::{Actor, PartyId};
 
@@ -53,8 +54,7 @@ impl Escrow {
     fn check_status(&self, action: EscrowAction) -> Result<(), EscrowError> {
         use EscrowAction::{Approve, Cancel, Create, Dispute, MakeReleasable, Refund, Release};
         use EscrowStatus::{
-            Closed, DeliverySubmitted, Disputed, InProgress, Locked, PartialReleased, Refunded, Releasable, Released, ResolvedRefund,
-            ResolvedRelease, ResolvedSplit, Unopened,
+            DeliverySubmitted, Disputed, InProgress, Locked, PartialReleased, Refunded, Releasable, Released, ResolvedRefund, Unopened,
         };
         if self.status == Unopened && action != Create && !action.is_moot_without_escrow() {
             return Err(EscrowError::NotFound);
@@ -69,9 +69,7 @@ impl Escrow {
             (Refund | Cancel, InProgress | DeliverySubmitted, _) => EscrowError::WorkStarted,
             (Refund, Releasable | PartialReleased | Released, _) => EscrowError::RefundAfterApproval,
             (Dispute, Disputed, Some(dispute_id)) => EscrowError::DisputeAlreadyOpen { dispute_id },
-            (Dispute, Released | ResolvedRelease | ResolvedRefund | ResolvedSplit | Refunded | Closed, _) => {
-                EscrowError::DisputeWindowClosed { settled_at: self.ended_at }
-            }
+            (Dispute, ResolvedRefund | Refunded, _) => EscrowError::DisputeWindowClosed { settled_at: self.ended_at },
             (action, status, _) => EscrowError::NotAllowed { status, action },
         })
     }
@@ -111,7 +109,8 @@ impl Escrow {
             A::WithdrawDispute => {
                 let dispute = self.dispute.as_ref().ok_or_else(|| self.not_now(action))?;
                 let is_raiser = dispute.raised_by == actor.id || hats.contains(&dispute.raised_as);
-                only(is_raiser, EscrowError::Denied { action })
+                only(is_raiser, EscrowError::Denied { action })?;
+                only(self.freeze_is_known(), self.not_now(action))
             }
             A::Create
             | A::AcceptFunding
@@ -122,6 +121,7 @@ impl Escrow {
             | A::Refund
             | A::MeetDeadline
             | A::RecordLanding
+            | A::RecordCaseFrozen
             | A::RecordContractSigned
             | A::EndAgreement
             | A::RecordStartMoved
@@ -144,9 +144,25 @@ impl Escrow {
 
     /// ESC-43: once the work is approved, objections count only until the window's end. Before that, always (MNY-20).
     fn check_window(&self, now: DateTime<Utc>) -> Result<(), EscrowError> {
+        if self.status == EscrowStatus::Closed {
+            return self.check_settled_window(now);
+        }
         let is_approved = matches!(self.status, EscrowStatus::Releasable | EscrowStatus::PartialReleased);
         let is_over = self.work.dispute_window_ends_at.is_none_or(|end| now >= end);
         only(!(is_approved && is_over), EscrowError::DisputeWindowClosed { settled_at: None })
+    }
+
+    /// MNY-36: released money, for some time after the settlement, which never comes before the completion.
+    fn check_settled_window(&self, now: DateTime<Utc>) -> Result<(), EscrowError> {
+        let hours = self.terms.as_ref().map(|terms| terms.rules.settled_dispute_hours).unwrap_or_default();
+        let is_in_time = self.ended_at.is_some_and(|ended_at| now < later(ended_at, hours.duration()));
+        let has_something = self.paid.less(self.contested_later).total() > 0;
+        only(is_in_time && has_something, EscrowError::DisputeWindowClosed { settled_at: self.ended_at })
+    }
+
+    /// Until every wallet has said what it froze, a case about settled money cannot end: its freeze would come after it.
+    fn freeze_is_known(&self) -> bool {
+        self.open_settled_case().is_none_or(|case| case.legs.iter().all(|leg| leg.frozen.is_some()))
     }
 
     /// MNY-33: never a party's side, nor the raiser in person; once escalated, only the platform (MNY-17).
@@ -154,7 +170,8 @@ impl Escrow {
         let dispute = self.dispute.as_ref().ok_or_else(|| self.not_now(action))?;
         let is_party = hats.contains(&Hat::Talent) || hats.contains(&Hat::Payer) || dispute.raised_by == actor.id;
         only(!is_party, EscrowError::ConflictOfInterest)?;
-        only(hat == Hat::Platform || !dispute.escalated, EscrowError::Denied { action })
+        only(hat == Hat::Platform || !dispute.escalated, EscrowError::Denied { action })?;
+        only(self.freeze_is_known(), self.not_now(action))
     }
 
     /// A wallet has been asked and has not answered: asking again would hold the money twice (MNY-07).

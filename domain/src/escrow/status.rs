@@ -69,6 +69,7 @@ named! {
         WithdrawDispute = "withdraw_dispute",
         MeetDeadline = "meet_deadline",
         RecordLanding = "record_landing",
+        RecordCaseFrozen = "record_case_frozen",
         RecordContractSigned = "record_contract_signed",
         EndAgreement = "end_agreement",
         RecordStartMoved = "record_start_moved",
@@ -238,6 +239,14 @@ pub const TRANSITIONS: &[(EscrowStatus, EscrowAction, EscrowStatus)] = &[
     (ResolvedRefund,    RecordLanding,   Closed),
     (ResolvedSplit,     RecordLanding,   Closed),
     (Refunded,          RecordLanding,   Closed),
+
+    // Settled money, where it landed: MNY-36
+    (Closed,            Dispute,         Closed),
+    (Closed,            ResolveRelease,  Closed),
+    (Closed,            ResolveRefund,   Closed),
+    (Closed,            ResolveSplit,    Closed),
+    (Closed,            Dismiss,         Closed),
+    (Closed,            WithdrawDispute, Closed),
 ];
 
 use Hat::{Payer, Platform, System, Talent, Tenant};
@@ -273,6 +282,7 @@ pub const MATRIX: &[(EscrowAction, &[Hat])] = &[
     (WithdrawDispute, &[Talent, Payer, Tenant]),
     (MeetDeadline,    &[System]),
     (RecordLanding,   &[System]),
+    (RecordCaseFrozen, &[System]),
     (RecordContractSigned, &[System]),
     (EndAgreement,    &[System]),
     (RecordStartMoved, &[System]),
@@ -285,7 +295,7 @@ impl EscrowAction {
     /// doing nothing or by giving the money back (protocols: total commands).
     #[must_use]
     pub const fn is_total(self) -> bool {
-        matches!(self, AcceptFunding | FailFunding | MeetDeadline | RecordLanding) || self.is_moot_without_escrow()
+        matches!(self, AcceptFunding | FailFunding | MeetDeadline | RecordLanding | RecordCaseFrozen) || self.is_moot_without_escrow()
     }
 
     /// News of a contract, a booking or a case that may name an escrow that was never made: then nothing happens.

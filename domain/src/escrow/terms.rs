@@ -63,6 +63,9 @@ pub struct Rules {
     pub auto_release_hours: Hours,
     pub partial_release_allowed: bool,
     pub dispute_window_hours: Hours,
+    /// MNY-36: how long after the settlement its money can be disputed.
+    #[serde(default = "settled_dispute_hours")]
+    pub settled_dispute_hours: Hours,
     pub penalty: PenaltyRule,
     pub funding_hours: Hours,
     pub start_hours: Hours,
@@ -92,6 +95,7 @@ impl Rules {
             auto_release_hours: settings.auto_release_hours,
             partial_release_allowed: settings.partial_release_allowed,
             dispute_window_hours: settings.dispute_window_hours,
+            settled_dispute_hours: settings.settled_dispute_hours,
             penalty: settings.penalty,
             funding_hours: settings.funding_hours,
             start_hours: settings.start_hours,
@@ -127,6 +131,11 @@ impl Rules {
         }
         Ok(self)
     }
+}
+
+/// Of escrows that were created before there was such a rule.
+fn settled_dispute_hours() -> Hours {
+    Hours::whole(48)
 }
 
 /// How the full amount is divided, in minor units: once, at creation (MNY-03, MNY-04). Adds up to the amount.
@@ -216,6 +225,23 @@ impl Entitlements {
     #[must_use]
     pub fn minus(self, legs: &[Leg]) -> Self {
         self.moved(legs, -1)
+    }
+
+    /// Part by part.
+    #[must_use]
+    pub(super) fn with(self, other: Self) -> Self {
+        self.combined(other, 1)
+    }
+
+    /// Part by part.
+    #[must_use]
+    pub(super) fn less(self, other: Self) -> Self {
+        self.combined(other, -1)
+    }
+
+    fn combined(self, other: Self, sign: i128) -> Self {
+        let (mine, theirs) = (self.as_array(), other.as_array());
+        Self::from_array(std::array::from_fn(|rank| mine[rank] + sign * theirs[rank]))
     }
 
     fn moved(self, legs: &[Leg], sign: i128) -> Self {

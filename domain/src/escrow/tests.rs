@@ -15,5 +15,6 @@ mod model;
 mod money;
 mod refunds;
 mod releases;
+mod settled;
 mod stored;
 mod tables;

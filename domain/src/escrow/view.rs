@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::escrow::aggregate::SettledCase;
 use crate::escrow::{
     Deadline, DeadlineAction, Deadlines, Entitlements, Escrow, EscrowStatus, FundingFailure, Landing, LegacyStatus, OpenDispute, Outcome,
     Terms,
@@ -50,6 +51,20 @@ pub struct FundingView {
     pub missing: Money,
     pub attempt: u32,
     pub failure: Option<FundingFailure>,
+}
+
+/// MNY-36: the last case about money that had been released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SettledCaseView {
+    pub dispute_id: DisputeId,
+    /// Gross.
+    pub contested: Money,
+    /// In the wallets of payee and tenant, as far as these have answered.
+    pub frozen: Money,
+    /// What these wallets should have frozen and no longer had.
+    pub shortfall: Money,
+    pub refunded: Money,
 }
 
 impl Escrow {
@@ -228,6 +243,25 @@ impl Escrow {
     #[must_use]
     pub fn dispute_id(&self) -> Option<DisputeId> {
         self.dispute.map(|dispute| dispute.dispute_id)
+    }
+
+    #[must_use]
+    pub fn settled_case(&self) -> Option<SettledCaseView> {
+        let case = self.settled_case.as_ref()?;
+        let answered = case.legs.iter().filter_map(|leg| Some((leg.asked.amount.minor(), leg.frozen?.minor())));
+        let (asked, frozen) = answered.fold((0, 0), |sums, leg| (sums.0 + leg.0, sums.1 + leg.1));
+        let money = |minor| money(minor, case.contested.currency());
+        let (frozen, shortfall) = (money(frozen), money(asked - frozen));
+        Some(SettledCaseView { dispute_id: case.dispute_id, contested: case.contested, frozen, shortfall, refunded: case.refunded })
+    }
+
+    pub(super) fn open_settled_case(&self) -> Option<&SettledCase> {
+        self.settled_case.as_ref().filter(|case| Some(case.dispute_id) == self.dispute_id())
+    }
+
+    /// What the open case is about, in minor units: contested here, or where it landed (MNY-36).
+    pub(super) fn at_stake(&self) -> i128 {
+        self.open_settled_case().map_or(self.balances.contested.into(), |case| case.contested.minor())
     }
 
     /// MNY-22: what somebody has authorised, while neither the open amount nor anything else has changed since.

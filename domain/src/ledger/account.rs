@@ -70,6 +70,7 @@ chart! {
     L272 "L272" "ads_reserved" "credits" Credit true;
     L299 "L299" "in_transit" "clearing" Credit false;
     R400 "R400" "commission" "revenue" Credit false;
+    R401 "R401" "commission_refunds" "revenue" Debit false;
     R430 "R430" "credits_used" "revenue" Credit false;
     R440 "R440" "breakage" "revenue" Credit false;
     R470 "R470" "penalties" "revenue" Credit false;

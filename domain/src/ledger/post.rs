@@ -7,7 +7,7 @@ use crate::event::AnyEvent;
 use crate::kernel::{BankReceiptId, EscrowId, Money, Origin};
 use crate::ledger::post_credits::credits;
 use crate::ledger::{Account, AccountCode, JournalEntry, JournalLine, Side, UnbalancedEntry};
-use crate::wallet::{WalletEvent, WalletFact};
+use crate::wallet::{CasePart, WalletEvent, WalletFact};
 
 /// The entry that books `event`; none when it moves no money.
 ///
@@ -86,6 +86,13 @@ fn escrow(origin: &Origin, event: &EscrowEvent) -> Movement {
         EscrowFact::RedoOrdered { returned, .. } => moves("escrow_redo_ordered", contested, open, *returned),
         // MNY-32.
         EscrowFact::DisputeDismissed { returned, .. } => moves("escrow_dispute_dismissed", contested, open, *returned),
+        // Rows 7 and 9, MNY-42: what the wallets' holds give and the platform's part and taxes come back to the payer.
+        EscrowFact::SettledCaseRefunded { taken, returned, legs, .. } => {
+            let held = taken.iter().map(|leg| debit(Account::in_transit(own_leg(origin, leg.leg)), leg.amount));
+            let booked = returned.iter().filter_map(|leg| Some(debit(booked_at_once(leg.party, AccountCode::R401)?, leg.amount)));
+            let back = legs.iter().map(|leg| credit(Account::in_transit(own_leg(origin, leg.leg)), leg.amount));
+            Some(("escrow_settled_case_refunded", held.chain(booked).chain(back).collect()))
+        }
         // Holds are the wallets' business, and what a decision moves is in the events that follow it (MNY-29).
         EscrowFact::Created { .. }
         | EscrowFact::FundingRequested { .. }
@@ -106,6 +113,9 @@ fn escrow(origin: &Origin, event: &EscrowEvent) -> Movement {
         | EscrowFact::DisputeEscalated { .. }
         | EscrowFact::DisputeResolved { .. }
         | EscrowFact::DecisionDeclined { .. }
+        | EscrowFact::SettlementDisputed { .. }
+        | EscrowFact::CaseFrozen { .. }
+        | EscrowFact::SettledCaseReleased { .. }
         | EscrowFact::ContractSigned
         | EscrowFact::StartMoved { .. }
         | EscrowFact::LegLanded { .. }
@@ -145,6 +155,12 @@ fn wallet(origin: &Origin, event: &WalletEvent) -> Movement {
         WalletFact::HoldLifted { hold_id, amount, to } => {
             moves("wallet_hold_lifted", Account::wallet_hold(owner, *hold_id), Account::wallet_place(owner, *to), *amount)
         }
+        // Rows 7 and 9, MNY-36: from wherever it is into the case's hold.
+        WalletFact::CaseFrozen { hold_id, parts, .. } => {
+            let held = Account::wallet_hold(owner, *hold_id);
+            let part = |part: &CasePart| [debit(Account::wallet_place(owner, part.from), part.amount), credit(held.clone(), part.amount)];
+            Some(("wallet_case_frozen", parts.iter().flat_map(part).collect()))
+        }
         // MNY-51.
         WalletFact::Frozen { amount, .. } => moves("wallet_frozen", available, frozen, *amount),
         WalletFact::Unfrozen { amount, .. } => moves("wallet_unfrozen", frozen, available, *amount),
@@ -168,15 +184,22 @@ fn from(source: MoneySource, open: Account, contested: Account) -> Account {
 /// Takes `amount` from `source` and gives it to the legs: to wallets through transit, to all others at once.
 /// A leg that nobody could take is left out, so that such an event does not balance and is never stored.
 fn gives(kind: &'static str, origin: &Origin, source: Account, amount: Money, legs: &[Leg], platform: AccountCode) -> Movement {
-    let taker = |leg: &Leg| match (leg.wallet_id, leg.party) {
-        (Some(_), _) => Some(Account::in_transit(own_leg(origin, leg.leg))),
-        (None, LegParty::Platform) => Some(Account::of_tenant(platform)),
-        (None, LegParty::Tax) => Some(Account::of_tenant(AccountCode::L260)),
-        (None, LegParty::Withholding) => Some(Account::of_tenant(AccountCode::L266)),
-        (None, LegParty::Payee(_) | LegParty::Tenant | LegParty::Payer(_)) => None,
+    let taker = |leg: &Leg| match leg.wallet_id {
+        Some(_) => Some(Account::in_transit(own_leg(origin, leg.leg))),
+        None => booked_at_once(leg.party, platform),
     };
     let credits = legs.iter().filter_map(|leg| Some(credit(taker(leg)?, leg.amount)));
     Some((kind, std::iter::once(debit(source, amount)).chain(credits).collect()))
+}
+
+/// Parties without a wallet.
+fn booked_at_once(party: LegParty, platform: AccountCode) -> Option<Account> {
+    match party {
+        LegParty::Platform => Some(Account::of_tenant(platform)),
+        LegParty::Tax => Some(Account::of_tenant(AccountCode::L260)),
+        LegParty::Withholding => Some(Account::of_tenant(AccountCode::L266)),
+        LegParty::Payee(_) | LegParty::Tenant | LegParty::Payer(_) => None,
+    }
 }
 
 fn moves(kind: &'static str, from: Account, to: Account, amount: Money) -> Movement {

@@ -102,6 +102,7 @@ fn check(settings: &TenantSettings) -> Result<(), TenantError> {
     let hours = [
         ("escrow.autoReleaseHours", escrow.auto_release_hours),
         ("escrow.disputeWindowHours", escrow.dispute_window_hours),
+        ("escrow.settledDisputeHours", escrow.settled_dispute_hours),
         ("escrow.fundingHours", escrow.funding_hours),
         ("escrow.startHours", escrow.start_hours),
         ("escrow.bookingStartHours", escrow.booking_start_hours),
@@ -114,8 +115,8 @@ fn check(settings: &TenantSettings) -> Result<(), TenantError> {
         ("clearanceHours", settings.clearance_hours),
     ];
     for (field, value) in hours {
-        // No state without a way out (MNY-17): a deadline is never empty; only money's waiting times may be zero (MNY-24).
-        let least = if matches!(field, "clearanceHours" | "booking.payoutDelayHours") {
+        // No state without a way out (MNY-17): a deadline is never empty; only money's waiting times may be zero (MNY-24, MNY-36).
+        let least = if matches!(field, "clearanceHours" | "booking.payoutDelayHours" | "escrow.settledDisputeHours") {
             Hours::whole(0).0
         } else {
             rust_decimal::Decimal::new(1, 4)

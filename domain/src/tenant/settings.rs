@@ -65,6 +65,8 @@ pub struct EscrowSettings {
     pub partial_release_allowed: bool,
     /// ESC-72: objections are accepted until then.
     pub dispute_window_hours: Hours,
+    /// MNY-36: settled money can be disputed for this long after the settlement; zero: not at all.
+    pub settled_dispute_hours: Hours,
     /// ESC-73.
     pub penalty: PenaltyRule,
     /// ESC-74.
@@ -95,6 +97,7 @@ impl Default for EscrowSettings {
             auto_release_hours: Hours::whole(48),
             partial_release_allowed: true,
             dispute_window_hours: Hours::whole(48),
+            settled_dispute_hours: Hours::whole(48),
             penalty: PenaltyRule::default(),
             approval_mode: ApprovalMode::Auto,
             random_audit_percent: 0,

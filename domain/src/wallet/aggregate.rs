@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::escrow::Landing;
 use crate::kernel::{Claim, Context, Currency, HoldId, MAX_MINOR, Money, PartyId, TenantAggregate, WalletId};
 use crate::wallet::recent::Recent;
-use crate::wallet::{HoldPurpose, Place, WalletCommand, WalletError, WalletEvent, WalletFact, WalletOwner, WalletStatus};
+use crate::wallet::{CasePart, HoldPurpose, Place, WalletCommand, WalletError, WalletEvent, WalletFact, WalletOwner, WalletStatus};
 
 /// Sums are kept in minor units: unlike one [`Money`] they have no upper limit that a credit could meet.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
@@ -128,6 +128,21 @@ impl Wallet {
         }
     }
 
+    fn take(&mut self, part: &CasePart) {
+        match part.from {
+            Place::Available => self.available -= part.amount.minor(),
+            Place::Freeze => self.frozen -= part.amount.minor(),
+            Place::Pending { item, .. } if part.emptied => {
+                self.pending.remove(&item);
+            }
+            Place::Pending { item, .. } => {
+                if let Some(pending) = self.pending.get_mut(&item) {
+                    pending.amount = capped(pending.amount.minor() - part.amount.minor(), part.amount.currency());
+                }
+            }
+        }
+    }
+
     fn end_hold(&mut self, hold_id: HoldId) {
         self.holds.remove(&hold_id);
         self.ended_holds.add(hold_id);
@@ -179,6 +194,19 @@ impl cqrs_es::Aggregate for Wallet {
             WalletFact::HoldLifted { hold_id, amount, to } => {
                 self.end_hold(hold_id);
                 self.put(amount, to);
+            }
+            WalletFact::CaseFrozen { hold_id, escrow_id, dispute_id, asked, parts } => {
+                let mut sum = 0;
+                for part in &parts {
+                    sum += part.amount.minor();
+                    self.take(part);
+                }
+                if parts.is_empty() {
+                    self.ended_holds.add(hold_id);
+                } else {
+                    let purpose = HoldPurpose::SettledCase { escrow_id, dispute_id };
+                    self.holds.insert(hold_id, Hold { amount: capped(sum, asked.currency()), purpose });
+                }
             }
             WalletFact::TransferRequested { transfer, amount, to_wallet_id, to, reason, requested_by, expires_at } => {
                 self.transfers.insert(transfer, RequestedTransfer { amount, to_wallet_id, to, reason, requested_by, expires_at });

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::escrow::Landing;
-use crate::kernel::{HoldId, Money, WalletId};
+use crate::kernel::{DisputeId, EscrowId, HoldId, Money, WalletId};
 use crate::wallet::{CreditPurpose, HoldPurpose, WalletOwner};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,14 @@ pub enum WalletCommand {
     },
     LiftHold {
         hold_id: HoldId,
+    },
+    /// MNY-36: a case about settled money. Total: holds as much of `amount` as there is, pending money first.
+    FreezeForCase {
+        owner: WalletOwner,
+        hold_id: HoldId,
+        amount: Money,
+        escrow_id: EscrowId,
+        dispute_id: DisputeId,
     },
     /// LED-18, LED-57. Refused when available money is short, currencies differ or the wallet is frozen. Above a limit it
     /// only asks for the approval of a second person.

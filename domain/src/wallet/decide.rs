@@ -1,5 +1,6 @@
 //! The rules. Pure: the same state, command and context always give the same events or the same refusal.
 
+mod case;
 mod credits;
 mod transfer;
 
@@ -28,6 +29,9 @@ impl Wallet {
             WalletCommand::PlaceHold { hold_id, amount, purpose, .. } => self.place_hold(hold_id, amount, purpose),
             WalletCommand::CaptureHold { hold_id, captured, landing } => self.capture_hold(hold_id, captured, landing)?,
             WalletCommand::LiftHold { hold_id } => self.lift_hold(hold_id),
+            WalletCommand::FreezeForCase { owner, hold_id, amount, escrow_id, dispute_id } => {
+                self.freeze_for_case(owner, hold_id, amount, escrow_id, dispute_id)
+            }
             WalletCommand::Transfer { amount, to_wallet_id, to, reason } => {
                 must_name_its_wallet(to, to_wallet_id, context.tenant_id)?;
                 self.transfer(owner, Transfer { amount, to_wallet_id, to, reason }, context)?
@@ -46,7 +50,10 @@ impl Wallet {
     /// Whose wallet the events are about. None: a system command for a wallet that has nothing it could act on.
     fn owner_for(&self, command: &WalletCommand) -> Result<Option<WalletOwner>, WalletError> {
         let owner = match command {
-            WalletCommand::Open(owner) | WalletCommand::Credit(Credit { owner, .. }) | WalletCommand::PlaceHold { owner, .. } => {
+            WalletCommand::Open(owner)
+            | WalletCommand::Credit(Credit { owner, .. })
+            | WalletCommand::PlaceHold { owner, .. }
+            | WalletCommand::FreezeForCase { owner, .. } => {
                 if self.owner.is_some_and(|known| known != *owner) {
                     return Err(WalletError::OwnerMismatch);
                 }
@@ -231,6 +238,7 @@ fn may(command: &WalletCommand, context: &Context) -> Result<(), WalletError> {
         | WalletCommand::PlaceHold { .. }
         | WalletCommand::CaptureHold { .. }
         | WalletCommand::LiftHold { .. }
+        | WalletCommand::FreezeForCase { .. }
         | WalletCommand::MeetDeadline { .. } => actor.is_system(),
         WalletCommand::Open(_) => actor.is_system() || staff,
         WalletCommand::Transfer { .. }
@@ -254,6 +262,7 @@ fn amount_of(command: &WalletCommand) -> Option<Money> {
     match command {
         WalletCommand::Credit(Credit { amount, .. })
         | WalletCommand::PlaceHold { amount, .. }
+        | WalletCommand::FreezeForCase { amount, .. }
         | WalletCommand::CaptureHold { captured: amount, .. }
         | WalletCommand::Transfer { amount, .. }
         | WalletCommand::BuyCredits { price: amount, .. } => Some(*amount),

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::credits::Worth;
 use crate::escrow::{FundingFailure, Landing};
 use crate::kernel::{
-    BankReceiptId, CreditsId, Currency, DeadlineChange, EscrowId, HoldId, Money, PartyId, StoredEvent, TenantId, WalletId, derived_uuid,
+    BankReceiptId, CreditsId, Currency, DeadlineChange, DisputeId, EscrowId, HoldId, Money, PartyId, StoredEvent, TenantId, WalletId,
+    derived_uuid,
 };
 
 /// Whose money it is; decides the accounts it stands on (file of accounts: docs/domain/ledger.md).
@@ -110,6 +111,14 @@ pub enum WalletFact {
         amount: Money,
         to: Place,
     },
+    /// MNY-36: the hold now holds the sum of `parts`, at most `asked`.
+    CaseFrozen {
+        hold_id: HoldId,
+        escrow_id: EscrowId,
+        dispute_id: DisputeId,
+        asked: Money,
+        parts: Vec<CasePart>,
+    },
     /// LED-18: too much for one person alone. Nothing is held; funds are checked again at the approval. `transfer` is the
     /// sequence of this event.
     TransferRequested {
@@ -143,6 +152,17 @@ pub enum WalletFact {
         reason: String,
     },
     Closed,
+}
+
+/// What one balance gave to a case (MNY-36).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CasePart {
+    pub from: Place,
+    /// Above zero.
+    pub amount: Money,
+    /// Nothing is left there: a pending item is gone.
+    pub emptied: bool,
 }
 
 /// Which of the wallet's balances takes the money.
@@ -204,6 +224,8 @@ pub enum DebitPurpose {
 pub enum HoldPurpose {
     /// Attempt 0: whichever attempt the escrow has open (bank receipts know only the escrow).
     EscrowFunding { escrow_id: EscrowId, attempt: u32 },
+    /// MNY-36.
+    SettledCase { escrow_id: EscrowId, dispute_id: DisputeId },
 }
 
 impl StoredEvent for WalletEvent {
@@ -218,6 +240,13 @@ impl StoredEvent for WalletEvent {
                 vec![DeadlineChange { key: format!("clear:{item}"), at: Some(*clears_at) }]
             }
             WalletFact::Cleared { item, .. } => vec![DeadlineChange { key: format!("clear:{item}"), at: None }],
+            WalletFact::CaseFrozen { parts, .. } => {
+                let gone = parts.iter().filter(|part| part.emptied).filter_map(|part| match part.from {
+                    Place::Pending { item, .. } => Some(item),
+                    Place::Available | Place::Freeze => None,
+                });
+                gone.map(|item| DeadlineChange { key: format!("clear:{item}"), at: None }).collect()
+            }
             WalletFact::TransferRequested { transfer, expires_at, .. } => {
                 vec![DeadlineChange { key: format!("transfer:{transfer}"), at: Some(*expires_at) }]
             }
@@ -239,6 +268,14 @@ impl StoredEvent for WalletEvent {
 }
 
 impl WalletFact {
+    /// MNY-36: what the hold of a case holds; none for every other fact.
+    #[must_use]
+    pub fn frozen_for_case(&self) -> Option<Money> {
+        let Self::CaseFrozen { asked, parts, .. } = self else { return None };
+        let sum = parts.iter().map(|part| part.amount.minor()).sum();
+        Money::try_from_minor(sum, asked.currency()).ok()
+    }
+
     /// The stored name, as documented in LED-81.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -251,6 +288,7 @@ impl WalletFact {
             Self::HoldDeclined { .. } => "wallet.hold_declined",
             Self::HoldCaptured { .. } => "wallet.hold_captured",
             Self::HoldLifted { .. } => "wallet.hold_lifted",
+            Self::CaseFrozen { .. } => "wallet.case_frozen",
             Self::TransferRequested { .. } => "wallet.transfer_requested",
             Self::TransferApproved { .. } => "wallet.transfer_approved",
             Self::TransferRejected { .. } => "wallet.transfer_rejected",

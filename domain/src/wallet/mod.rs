@@ -11,7 +11,7 @@ mod status; // the state machine as a table
 pub use aggregate::{Balances, Wallet};
 pub use command::{Credit, WalletCommand};
 pub use error::WalletError;
-pub use event::{CreditPurpose, DebitPurpose, HoldPurpose, OwnerType, Place, WalletEvent, WalletFact, WalletOwner, wallet_id};
+pub use event::{CasePart, CreditPurpose, DebitPurpose, HoldPurpose, OwnerType, Place, WalletEvent, WalletFact, WalletOwner, wallet_id};
 pub(crate) use recent::Recent;
 pub use status::{TRANSITIONS, WalletAction, WalletStatus};
 

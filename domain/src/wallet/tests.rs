@@ -20,6 +20,7 @@ use crate::wallet::WalletFact::{
     TransferExpired, TransferRejected, TransferRequested, Unfrozen,
 };
 
+mod case;
 mod purchases;
 mod transfers;
 

@@ -1,7 +1,7 @@
 //! The detail page of one escrow (ESC-12).
 
 use chrono::{DateTime, Utc};
-use holdfast_domain::escrow::{Escrow, FundingView, OpenDispute, PartyShare};
+use holdfast_domain::escrow::{Escrow, FundingView, OpenDispute, PartyShare, SettledCaseView};
 use holdfast_domain::kernel::{Actor, EscrowId, Money, PartyId, TenantId};
 use holdfast_eventlog::db::Pool;
 use rust_decimal::Decimal;
@@ -26,6 +26,8 @@ pub struct EscrowDetail {
     pub funding: FundingState,
     /// The open case; none while nothing is contested.
     pub dispute: Option<DisputeView>,
+    /// The last case about money that had been released (MNY-36).
+    pub settled_case: Option<SettledCase>,
     /// What a release authorisation stands for, while it stands (MNY-22).
     #[schema(value_type = Option<String>)]
     pub authorized_amount: Option<Decimal>,
@@ -40,6 +42,23 @@ pub struct EscrowDetail {
     pub allowed_actions: Vec<String>,
     /// Oldest first.
     pub events: Vec<TimelineEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SettledCase {
+    pub dispute_id: Uuid,
+    /// Gross.
+    #[schema(value_type = String, example = "950.00")]
+    pub contested: Decimal,
+    /// In the wallets of payee and tenant, as far as these have answered.
+    #[schema(value_type = String)]
+    pub frozen: Decimal,
+    /// What these wallets should have frozen and no longer had.
+    #[schema(value_type = String)]
+    pub shortfall: Decimal,
+    #[schema(value_type = String)]
+    pub refunded: Decimal,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -144,6 +163,7 @@ fn page(stored: &StoredEscrow, events: Vec<TimelineEntry>, actor: &Actor, now: D
         parties: state.shares().into_iter().map(PartyAmounts::from).collect(),
         funding: funding.into(),
         dispute: state.dispute().map(DisputeView::from),
+        settled_case: state.settled_case().map(SettledCase::from),
         authorized_amount: state.authorized().map(Money::amount),
         round: state.round(),
         work_started_at: state.work_started_at(),
@@ -173,6 +193,18 @@ impl From<FundingView> for FundingState {
             received: funding.received.amount(),
             missing: funding.missing.amount(),
             funding_failure: funding.failure.map(|failure| named(&failure)),
+        }
+    }
+}
+
+impl From<SettledCaseView> for SettledCase {
+    fn from(case: SettledCaseView) -> Self {
+        Self {
+            dispute_id: case.dispute_id.uuid(),
+            contested: case.contested.amount(),
+            frozen: case.frozen.amount(),
+            shortfall: case.shortfall.amount(),
+            refunded: case.refunded.amount(),
         }
     }
 }

@@ -130,7 +130,7 @@ fn personal(fact: &EscrowFact) -> Vec<(&'static str, &Personal<String>)> {
     let fields: Vec<(&'static str, Option<&Personal<String>>)> = match fact {
         EscrowFact::DeliverySubmitted { note, gps, .. } => vec![("note", note.as_ref()), ("gps", gps.as_ref())],
         EscrowFact::DeliveryApproved { note, .. } => vec![("note", note.as_ref())],
-        EscrowFact::Disputed { reason, .. } => vec![("reason", reason.as_ref())],
+        EscrowFact::Disputed { reason, .. } | EscrowFact::SettlementDisputed { reason, .. } => vec![("reason", reason.as_ref())],
         EscrowFact::DisputeResolved { rationale, .. }
         | EscrowFact::RedoOrdered { rationale, .. }
         | EscrowFact::DisputeDismissed { rationale, .. } => vec![("rationale", rationale.as_ref())],
@@ -156,6 +156,9 @@ fn personal(fact: &EscrowFact) -> Vec<(&'static str, &Personal<String>)> {
         | EscrowFact::EvidenceClosed { .. }
         | EscrowFact::DisputeEscalated { .. }
         | EscrowFact::DecisionDeclined { .. }
+        | EscrowFact::CaseFrozen { .. }
+        | EscrowFact::SettledCaseReleased { .. }
+        | EscrowFact::SettledCaseRefunded { .. }
         | EscrowFact::ContractSigned
         | EscrowFact::StartMoved { .. }
         | EscrowFact::LegLanded { .. }
@@ -172,7 +175,7 @@ fn documented_name(fact: &EscrowFact) -> Option<&'static str> {
         "escrow.delivery_submitted" => Some("DELIVERY_SUBMITTED"),
         "escrow.delivery_approved" => Some("DELIVERY_APPROVED"),
         "escrow.released" => Some("SETTLED"),
-        "escrow.disputed" => Some("DISPUTE_RAISED"),
+        "escrow.disputed" | "escrow.settlement_disputed" => Some("DISPUTE_RAISED"),
         "escrow.refunded" => Some("REFUNDED"),
         _ => None,
     }

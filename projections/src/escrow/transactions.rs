@@ -71,7 +71,8 @@ impl Facts for EscrowTransactionRow {
     }
 }
 
-/// Money that came into the escrow or left it; what moves between open and contested stays inside.
+/// Money that came into the escrow or left it; what moves between open and contested stays inside, and settled money that is
+/// given back comes from where it landed.
 fn movement(fact: &EscrowFact) -> Option<(TransactionKind, Money)> {
     match fact {
         EscrowFact::Funded { amount, .. } => Some((TransactionKind::Fund, *amount)),
@@ -101,6 +102,10 @@ fn movement(fact: &EscrowFact) -> Option<(TransactionKind, Money)> {
         | EscrowFact::RedoOrdered { .. }
         | EscrowFact::DisputeDismissed { .. }
         | EscrowFact::DecisionDeclined { .. }
+        | EscrowFact::SettlementDisputed { .. }
+        | EscrowFact::CaseFrozen { .. }
+        | EscrowFact::SettledCaseReleased { .. }
+        | EscrowFact::SettledCaseRefunded { .. }
         | EscrowFact::ContractSigned
         | EscrowFact::StartMoved { .. }
         | EscrowFact::LegLanded { .. }

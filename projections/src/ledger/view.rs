@@ -63,6 +63,7 @@ pub fn wallet_account(tenant_id: TenantId, account: &Account, currency: Currency
         | AccountCode::L272
         | AccountCode::L299
         | AccountCode::R400
+        | AccountCode::R401
         | AccountCode::R430
         | AccountCode::R440
         | AccountCode::R470
@@ -323,7 +324,11 @@ fn reference(event: &Event<'_>) -> (&'static str, Uuid) {
             DebitPurpose::Transfer { to_wallet_id, .. } => ("wallet", to_wallet_id.uuid()),
             DebitPurpose::CreditPurchase { .. } => ("credits", CreditsOwner::from(wallet.owner).credits_id(event.origin.tenant_id).uuid()),
         },
-        WalletFact::HoldPlaced { purpose: HoldPurpose::EscrowFunding { escrow_id, .. }, .. } => ("escrow", escrow_id.uuid()),
+        WalletFact::HoldPlaced {
+            purpose: HoldPurpose::EscrowFunding { escrow_id, .. } | HoldPurpose::SettledCase { escrow_id, .. },
+            ..
+        }
+        | WalletFact::CaseFrozen { escrow_id, .. } => ("escrow", escrow_id.uuid()),
         WalletFact::HoldCaptured { hold_id, .. } | WalletFact::HoldLifted { hold_id, .. } => ("hold", hold_id.uuid()),
         WalletFact::Opened
         | WalletFact::Cleared { .. }

@@ -167,6 +167,7 @@ fn number(fact: &WalletFact) -> Option<i64> {
         | WalletFact::HoldDeclined { .. }
         | WalletFact::HoldCaptured { .. }
         | WalletFact::HoldLifted { .. }
+        | WalletFact::CaseFrozen { .. }
         | WalletFact::Frozen { .. }
         | WalletFact::Unfrozen { .. }
         | WalletFact::Closed => None,

@@ -103,6 +103,7 @@ impl View for WalletRow {
             | WalletFact::HoldDeclined { .. }
             | WalletFact::HoldCaptured { .. }
             | WalletFact::HoldLifted { .. }
+            | WalletFact::CaseFrozen { .. }
             | WalletFact::TransferRequested { .. }
             | WalletFact::TransferApproved { .. }
             | WalletFact::TransferRejected { .. }

@@ -36,6 +36,9 @@ impl Draft<'_> {
         reason: Personal<String>,
         hat: Hat,
     ) -> Result<(), EscrowError> {
+        if self.state.status == EscrowStatus::Closed {
+            return self.dispute_settlement(amount, kind, reason, hat);
+        }
         let open = self.open();
         let amount = amount.unwrap_or(open);
         self.check_open_amount(amount)?;
@@ -51,14 +54,18 @@ impl Draft<'_> {
     }
 
     pub(super) fn contest(&mut self, contested: Money, kind: DisputeKind, reason: Option<Personal<String>>, hat: Hat) {
-        let case_no = self.state.cases + 1;
-        let dispute_id = DisputeId(derived_uuid(self.terms.tenant_id, self.terms.escrow_id.0, "dispute", case_no.into()));
+        let (dispute_id, case_no) = self.next_case();
         let evidence = self.next_dispute_step(DeadlineAction::CloseEvidence, self.terms.rules.evidence_hours);
         let (to, deadlines) = self.after_contest(contested, evidence);
         let raised_by = self.context.actor.id;
         let case = Box::new(self.case_facts(evidence));
         let fact = EscrowFact::Disputed { dispute_id, case_no, contested, kind, raised_by, raised_as: hat, reason, case };
         self.emit(EscrowAction::Dispute, to, deadlines, fact);
+    }
+
+    pub(super) fn next_case(&self) -> (DisputeId, u32) {
+        let case_no = self.state.cases + 1;
+        (DisputeId(derived_uuid(self.terms.tenant_id, self.terms.escrow_id.0, "dispute", case_no.into())), case_no)
     }
 
     /// Who names a case means that one and no later one.
@@ -82,7 +89,7 @@ impl Draft<'_> {
     }
 
     /// All that the case must know to decide as this escrow would.
-    fn case_facts(&self, evidence: Deadlines) -> CaseFacts {
+    pub(super) fn case_facts(&self, evidence: Deadlines) -> CaseFacts {
         CaseFacts {
             escrow_id: self.terms.escrow_id,
             reference: self.terms.reference,
@@ -107,7 +114,7 @@ impl Draft<'_> {
 
     /// ESC-44..48.
     pub(super) fn decide_dispute(&mut self, decision: Decision, rationale: Option<Personal<String>>, hat: Hat) -> Result<(), EscrowError> {
-        let (contested, nothing) = (self.contested(), self.money(0));
+        let (contested, nothing) = (self.at_stake(), self.money(0));
         let verdict = match decision {
             Decision::Redo => return self.order_redo(rationale),
             Decision::Dismiss => return self.dismiss(false, rationale),
@@ -130,7 +137,7 @@ impl Draft<'_> {
         }
         if let Err(refusal) = self.try_to_enforce(decision, contested, rationale) {
             let (_, code) = refusal.describe();
-            let fact = EscrowFact::DecisionDeclined { dispute_id, code: code.to_owned(), contested: self.contested() };
+            let fact = EscrowFact::DecisionDeclined { dispute_id, code: code.to_owned(), contested: self.at_stake() };
             self.note(EscrowAction::Enforce, fact);
         }
     }
@@ -138,7 +145,7 @@ impl Draft<'_> {
     /// As if the decider had asked here, about the same money. Everything is checked before the first event.
     fn try_to_enforce(&mut self, decision: Decision, seen: Money, rationale: Option<Personal<String>>) -> Result<(), EscrowError> {
         let hat = self.state.permit(decision.action(), &self.context.actor, self.context.now)?;
-        let contested = self.contested();
+        let contested = self.at_stake();
         only(seen == contested, EscrowError::DecisionAmountInvalid { contested })?;
         self.decide_dispute(decision, rationale, hat)
     }
@@ -157,11 +164,11 @@ impl Draft<'_> {
         for part in parts {
             self.check_currency(part)?;
         }
-        let contested = self.contested();
+        let contested = self.at_stake();
         let is_exact = parts.iter().map(|part| part.minor()).sum::<i128>() == contested.minor();
         let is_whole = parts.iter().all(|part| part.minor() >= 0);
         only(is_exact && is_whole, EscrowError::DecisionAmountInvalid { contested })?;
-        let rule = self.terms.rules.penalty;
+        let rule = self.penalty_rule();
         let cap = self.money(contested.minor() * i128::from(rule.cap_bp) / 10_000);
         only(verdict.penalty.minor() <= cap.minor(), EscrowError::PenaltyAboveCap { cap })?;
         let tenant_gains = verdict.penalty.is_positive() && rule.beneficiary == PenaltyBeneficiary::Tenant;
@@ -197,8 +204,13 @@ impl Draft<'_> {
         };
         let dispute_id = self.state.dispute_id().ok_or_else(|| self.not_allowed(action))?;
         let deadlines = Deadlines { dispute: None, ..self.state.deadlines };
+        let settled = self.state.open_settled_case().cloned();
         let fact = EscrowFact::DisputeResolved { dispute_id, kind, release, refund, penalty, conceded, forced, rationale };
         self.emit(action, self.state.status, deadlines, fact);
+        if let Some(case) = settled {
+            self.end_settled_case(action, &case, refund);
+            return Ok(());
+        }
         let end = self.status_when_decided(verdict);
         self.move_contested(action, release, end, |draft, amount| draft.released(MoneySource::Contested, amount, ReleaseMode::Decision));
         self.move_contested(action, refund, end, Self::refunded_from_contested);
@@ -274,7 +286,11 @@ impl Draft<'_> {
             Some(paused) => (paused.status, self.resumed_deadline()),
         };
         let fact = EscrowFact::DisputeDismissed { dispute_id: dispute.dispute_id, returned: self.contested(), withdrawn, rationale };
+        let settled = self.state.open_settled_case().cloned();
         self.emit(action, to, Deadlines { progress, dispute: None }, fact);
+        if let Some(case) = settled {
+            self.end_settled_case(action, &case, self.money(0));
+        }
         self.go_on_when_signed(); // the signature may have come meanwhile
         Ok(())
     }

@@ -172,7 +172,7 @@ pub(super) fn after(now: DateTime<Utc>, hours: Hours) -> DateTime<Utc> {
 }
 
 /// An instant as deadlines are kept: microseconds, what Postgres stores, so that what it returns compares equal.
-pub(super) fn later(at: DateTime<Utc>, by: TimeDelta) -> DateTime<Utc> {
+pub(in crate::escrow) fn later(at: DateTime<Utc>, by: TimeDelta) -> DateTime<Utc> {
     stored(at.checked_add_signed(by).unwrap_or(DateTime::<Utc>::MAX_UTC))
 }
 

@@ -233,6 +233,23 @@ impl Case {
         awaited.into_iter().flat_map(|landing| self.ok(&system(), land(landing))).collect()
     }
 
+    /// What the open case is about.
+    pub(super) fn at_stake(&self) -> Money {
+        Money::try_from_minor(self.escrow.at_stake(), self.escrow.currency().unwrap()).unwrap()
+    }
+
+    /// The report of the next wallet that has not said what it froze: all of it.
+    pub(super) fn freeze_next(&self) -> Option<EscrowCommand> {
+        let leg = self.escrow.open_settled_case()?.legs.iter().find(|leg| leg.frozen.is_none())?.asked;
+        Some(EscrowCommand::RecordCaseFrozen { hold_id: leg.hold_id, frozen: leg.amount })
+    }
+
+    pub(super) fn freeze_all(&mut self) {
+        while let Some(command) = self.freeze_next() {
+            self.ok(&system(), command);
+        }
+    }
+
     /// The open case's id, or some other.
     pub(super) fn dispute_id(&self) -> DisputeId {
         self.escrow.dispute_id().unwrap_or(DisputeId(ESCROW.0))

@@ -6,7 +6,7 @@ use super::case::*;
 use crate::escrow::{
     Decision, EscrowAction, EscrowCommand, EscrowStatus, FundingFailure, FundingSource, Hat, MATRIX, Outcome, TRANSITIONS,
 };
-use crate::kernel::{Actor, DomainError, EventId};
+use crate::kernel::{Actor, DomainError, EventId, HoldId};
 
 #[test]
 fn no_row_twice_and_every_action_has_hats() {
@@ -87,6 +87,13 @@ fn cases() -> Vec<Case> {
     closed.land_all();
     let mut refunded = Case::created().to(Funded);
     refunded.ok(&platform(), EscrowCommand::Refund { reason: crate::escrow::RefundReason::Cancellation });
+    for raiser in [talent(), payer(), user(party(0xaa), &[crate::kernel::Role::Ops])] {
+        let mut later = closed.clone();
+        later.ok(&raiser, contest(Some("1000")));
+        cases.push(later.clone());
+        later.freeze_all();
+        cases.push(later);
+    }
     cases.extend([cancelled, released, closed, refunded]);
     for command in [decide(Decision::Release), decide(Decision::Refund), split("1", "9999", "0")] {
         let mut resolved = Case::created().to(InProgress);
@@ -102,7 +109,7 @@ fn cases() -> Vec<Case> {
 /// A sensible command of that kind.
 pub(super) fn sample(action: EscrowAction, case: &mut Case) -> EscrowCommand {
     use EscrowAction as A;
-    let contested = case.escrow.amounts().map_or(eur("2"), |amounts| amounts.contested);
+    let contested = case.escrow.amounts().map_or(eur("2"), |_| case.at_stake());
     let one = eur("1");
     let rest = contested.try_sub(one).unwrap();
     let text = || "because".to_owned();
@@ -139,6 +146,7 @@ pub(super) fn sample(action: EscrowAction, case: &mut Case) -> EscrowCommand {
             let event_id = awaited.map_or(EventId(uuid::Uuid::nil()), |landing| landing.event_id);
             EscrowCommand::RecordLanding { event_id, leg: awaited.map_or(0, |landing| landing.leg) }
         }
+        A::RecordCaseFrozen => case.freeze_next().unwrap_or(EscrowCommand::RecordCaseFrozen { hold_id: HoldId(ESCROW.0), frozen: one }),
         A::RecordContractSigned => EscrowCommand::RecordContractSigned,
         A::EndAgreement => EscrowCommand::EndAgreement { reason: text() },
         A::RecordStartMoved => EscrowCommand::RecordStartMoved { starts_at: case.now + chrono::TimeDelta::hours(1_000) },

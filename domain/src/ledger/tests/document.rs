@@ -47,7 +47,7 @@ fn chart() -> String {
 fn dimensions(code: AccountCode) -> (&'static str, &'static str) {
     use AccountCode::*;
     match code {
-        A110 | A120 | L260 | L266 | R400 | R430 | R440 | R470 | X530 => ("–", "–"),
+        A110 | A120 | L260 | L266 | R400 | R401 | R430 | R440 | R470 | X530 => ("–", "–"),
         L200 => ("payer", "–"),
         L202 => ("payer", "hold id, or `freeze`"),
         L205 => ("bank receipt", "–"),
@@ -91,6 +91,7 @@ fn rows() -> Vec<(&'static str, Vec<AnyEvent>)> {
         ("MNY-26", vec![widened("1")]),
         ("MNY-31", vec![redo("1")]),
         ("MNY-32", vec![dismissed("1")]),
+        ("rows 7 and 9, MNY-42", vec![settled_case_refunded()]),
         ("MNY-01", any(|| credited("1", Place::Available))),
         ("MNY-24", vec![wallet(OwnerType::Talent, credited("1", pending()))]),
         ("MNY-51, MNY-52", any(|| credited("1", Place::Freeze))),
@@ -102,6 +103,9 @@ fn rows() -> Vec<(&'static str, Vec<AnyEvent>)> {
         ("MNY-07, MNY-51: while frozen", any(|| hold_captured("1", "1", Place::Freeze))),
         ("MNY-07, MNY-11", any(|| hold_lifted("1", Place::Available))),
         ("MNY-51: while frozen", any(|| hold_lifted("1", Place::Freeze))),
+        ("row 7, MNY-36: pending first", vec![wallet(OwnerType::Talent, case_frozen(&[(pending(), "1"), (Place::Available, "1")]))]),
+        ("row 7, MNY-36", any(|| case_frozen(&[(Place::Available, "1")]))),
+        ("MNY-36, MNY-51: while frozen", any(|| case_frozen(&[(Place::Freeze, "1")]))),
         ("MNY-51", any(|| frozen("1"))),
         ("MNY-51", any(|| unfrozen("1"))),
         ("row 15", vec![credits_sold("1000", "180")]),
@@ -140,7 +144,7 @@ fn postings() -> String {
         table += &format!("| `{}` | `{}` | {debit} | {credit} | {source} |\n", events[0].name(), entries[0].kind());
     }
     let mut silent: Vec<_> = without_money().iter().map(AnyEvent::name).collect();
-    silent.push("escrow.created");
+    silent.extend(["escrow.created", "escrow.settlement_disputed"]);
     silent.retain(|name| !name.starts_with("tenant."));
     silent.retain(|name| !rows().iter().any(|(_, events)| events[0].name() == *name));
     silent.sort_unstable();

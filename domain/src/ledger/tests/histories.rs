@@ -16,7 +16,8 @@ use crate::bank_receipt::BankReceiptEvent;
 use crate::escrow::{EscrowFact, FundingPart, Landing, Leg, LegParty, MoneySource, ReleaseMode};
 use crate::event::AnyEvent;
 use crate::kernel::{
-    Actor, Context, Currency, EscrowId, EventId, HoldId, Money, Origin, PartyId, Role, TenantAggregate, WalletId, split_by_weights,
+    Actor, Context, Currency, DisputeId, EscrowId, EventId, HoldId, Money, Origin, PartyId, Role, TenantAggregate, WalletId,
+    split_by_weights,
 };
 use crate::ledger::{Account, AccountCode};
 use crate::tenant::TenantSettings;
@@ -36,6 +37,11 @@ enum Step {
         held: bool,
     },
     Place {
+        wallet: usize,
+        minor: i128,
+    },
+    /// A case about settled money asks for so much (MNY-36).
+    Contest {
         wallet: usize,
         minor: i128,
     },
@@ -82,6 +88,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (wallet(), 1_i128..20_000, any::<bool>()).prop_map(|(wallet, minor, held)| Step::Arrive { wallet, minor, held }),
         4 => (wallet(), minor()).prop_map(|(wallet, minor)| Step::Place { wallet, minor }),
+        2 => (wallet(), minor()).prop_map(|(wallet, minor)| Step::Contest { wallet, minor }),
         3 => (pick(), 0_i128..=100).prop_map(|(hold, percent)| Step::Fund { hold, percent }),
         2 => pick().prop_map(|hold| Step::Lift { hold }),
         4 => (pick(), 1_i128..=100, -1_i64..5).prop_map(|(escrow, percent, hours)| Step::Release { escrow, percent, hours }),
@@ -205,6 +212,7 @@ impl World {
                 self.credit(*to, amount.minor(), Landing { event_id, leg: 0 }, purpose, None, None);
             }
             WalletFact::Debited { amount, purpose: DebitPurpose::CreditPurchase { .. } } => *sum -= amount.minor(),
+            WalletFact::CaseFrozen { hold_id, .. } => self.holds.push((event.owner, *hold_id)),
             // All else moves money only within the wallet.
             WalletFact::Opened
             | WalletFact::Cleared { .. }
@@ -289,6 +297,15 @@ impl World {
                 let placed = facts.iter().any(|fact| matches!(fact, WalletFact::HoldPlaced { .. }));
                 let declined = facts.iter().any(|fact| matches!(fact, WalletFact::HoldDeclined { .. }));
                 assert_eq!((placed, declined), (possible, !possible));
+            }
+            Step::Contest { wallet, minor } => {
+                let (owner, hold_id, amount) = (self.owners[wallet], HoldId(self.next_id()), self.money(minor));
+                let (escrow_id, dispute_id) = (EscrowId(self.next_id()), DisputeId(self.next_id()));
+                let all = self.wallets.get(&owner.wallet_id(TENANT)).and_then(Wallet::balances);
+                let there = all.map_or(0, |all| all.available.minor() + all.pending.minor() + all.frozen.minor());
+                let facts = self.send(owner, WalletCommand::FreezeForCase { owner, hold_id, amount, escrow_id, dispute_id });
+                let frozen = facts.iter().find_map(WalletFact::frozen_for_case).map(Money::minor);
+                assert_eq!(frozen, Some(minor.min(there)), "as much as there is, wherever it is");
             }
             Step::Fund { hold, percent } => self.fund(hold, percent),
             Step::Lift { hold } => {

@@ -7,13 +7,13 @@ use crate::bank_receipt::BankReceiptEvent;
 use crate::credits::{CreditsEvent, CreditsFact, CreditsLeg, CreditsOwner, Drawn, LotPart, Provider, Reference as Use, Worth};
 use crate::dispute::CaseFacts;
 use crate::escrow::{
-    Deadlines, DecisionKind, DisputeKind, EscrowEvent, EscrowFact, EscrowStatus, FundingFailure, FundingPart, FundingSource, Hat, Landing,
-    Leg, LegParty, MoneySource, Outcome, Reference, ReleaseMode,
+    CaseLeg, Deadlines, DecisionKind, DisputeKind, EscrowEvent, EscrowFact, EscrowStatus, FundingFailure, FundingPart, FundingSource, Hat,
+    Landing, Leg, LegParty, MoneySource, Outcome, Reference, ReleaseMode,
 };
 use crate::event::AnyEvent;
 use crate::kernel::{ContractId, DisputeId, EscrowId, EventId, HoldId, LotId, Money, Origin, PartyId, ReservationId, TenantId, WalletId};
 use crate::tenant::{PenaltyBeneficiary, PenaltyRule, TenantEvent};
-use crate::wallet::{CreditPurpose, DebitPurpose, HoldPurpose, OwnerType, Place, WalletEvent, WalletFact, WalletOwner};
+use crate::wallet::{CasePart, CreditPurpose, DebitPurpose, HoldPurpose, OwnerType, Place, WalletEvent, WalletFact, WalletOwner};
 
 pub(super) const TENANT: TenantId = TenantId(Uuid::from_u128(1));
 /// The stream of every sample: an escrow, a wallet or a receipt, as the event says.
@@ -143,6 +143,34 @@ pub(super) fn disputed(amount: &str) -> AnyEvent {
 
 pub(super) fn widened(amount: &str) -> AnyEvent {
     escrow(EscrowFact::DisputeWidened { dispute_id: DISPUTE, amount: eur(amount), contested: eur(amount) })
+}
+
+pub(super) fn settled_case_refunded() -> AnyEvent {
+    let taken = |leg, owner_type, party, amount| CaseLeg {
+        leg,
+        party,
+        wallet_id: owner(owner_type).wallet_id(TENANT),
+        hold_id: HOLD,
+        amount: eur(amount),
+    };
+    escrow(EscrowFact::SettledCaseRefunded {
+        dispute_id: DISPUTE,
+        refund: eur("10000"),
+        taken: vec![taken(1, OwnerType::Talent, LegParty::Payee(PAYEE), "8770"), taken(2, OwnerType::Tenant, LegParty::Tenant, "944")],
+        returned: vec![leg(3, LegParty::Platform, "200"), leg(4, LegParty::Tax, "36"), leg(5, LegParty::Withholding, "50")],
+        legs: vec![leg(0, LegParty::Payer(PAYER), "10000")],
+    })
+}
+
+pub(super) fn case_frozen(amounts: &[(Place, &str)]) -> WalletFact {
+    let part = |(from, amount): &(Place, &str)| CasePart { from: *from, amount: eur(amount), emptied: true };
+    WalletFact::CaseFrozen {
+        hold_id: HOLD,
+        escrow_id: EscrowId(STREAM),
+        dispute_id: DISPUTE,
+        asked: eur("10"),
+        parts: amounts.iter().map(part).collect(),
+    }
 }
 
 pub(super) fn redo(returned: &str) -> AnyEvent {
@@ -288,6 +316,8 @@ pub(super) fn without_money() -> Vec<AnyEvent> {
             forced: false,
             rationale: None,
         },
+        EscrowFact::CaseFrozen { dispute_id: DISPUTE, hold_id: HOLD, frozen: eur("1") },
+        EscrowFact::SettledCaseReleased { dispute_id: DISPUTE, legs: vec![] },
         EscrowFact::LegLanded { landing: GIVEN },
         EscrowFact::Closed { outcome: Outcome::Settled },
     ];
