@@ -54,7 +54,7 @@ async fn the_detail_page_shows_amounts_parties_timeline_and_what_the_caller_may_
         assert_eq!(json["amount"], "1000.00");
         assert_eq!(json["events"][0]["type"], "escrow.created");
         assert!(json["events"][0].get("personal").is_none());
-        assert!(settled.allowed_actions.is_empty());
+        assert_eq!(settled.allowed_actions, ["dispute"], "MNY-36: for a while after the settlement");
 
         let created =
             escrow::detail(&pool, tenant, escrow_id(0xE3), Some(party(PAYER)), &staff(), history.now()).await.unwrap().value.unwrap();
