@@ -4,10 +4,10 @@
 //! that, each at the position that it says it has reached. So it may run beside a working system.
 
 mod books; // the log folded: escrows, wallets, the ledger, and the invariants along the way
-mod contexts; // what holds between contexts
+mod contexts; // what holds between contexts, and that stored files are what their events say
 mod log; // positions, sequences, receipts, claims
-mod reactions;
-mod read_models; // rows against the fold // dead letters, overdue deadlines, checkpoints
+mod reactions; // dead letters, overdue deadlines, checkpoints
+mod read_models; // rows against the fold
 
 use std::time::{Duration, Instant};
 
