@@ -17,7 +17,7 @@ use holdfast_domain::contract::{Contract, ContractCommand, Signature, SignatureM
 use holdfast_domain::dispute::{CaseDecision, Dispute, DisputeCommand};
 use holdfast_domain::escrow::{DisputeKind, Escrow, EscrowCommand, FundingSource};
 use holdfast_domain::kernel::*;
-use holdfast_domain::wallet::{OwnerType, Wallet, WalletCommand, wallet_id};
+use holdfast_domain::wallet::{OwnerType, Wallet, WalletCommand, WalletOwner, wallet_id};
 use holdfast_eventlog::EventLog;
 use holdfast_eventlog::subscription::{Consumer as _, FeedEvent};
 use sqlx::PgPool;
@@ -198,18 +198,35 @@ async fn story(weather: Weather) -> Left {
     let judge = user(PartyId(Uuid::new_v4()), &[Role::TrustSafety]);
     stage.ask::<Dispute>(case, DisputeCommand::Assign { assignee_id: judge.id }, judge.clone()).await;
     let decision = CaseDecision::Split { release: eur("600.00"), refund: eur("300.00"), penalty: eur("100.00") };
-    stage.ask::<Dispute>(case, DisputeCommand::Decide { decision, rationale: None }, judge).await;
+    stage.ask::<Dispute>(case, DisputeCommand::Escalate { reason: None }, staff()).await;
+    stage.ask::<Dispute>(case, DisputeCommand::Decide { decision, rationale: None }, judge.clone()).await;
+
+    // What was released is disputed again, frozen where it landed, and given back (MNY-36).
+    let dispute = EscrowCommand::Dispute { amount: None, kind: DisputeKind::Other, reason: sealed(payer.uuid()) };
+    stage.ask::<Escrow>(escrow, dispute, user(payer, &[Role::Payer])).await;
+    let case = derived_uuid(tenant_id, escrow, "dispute", 2);
+    stage.ask::<Dispute>(case, DisputeCommand::Assign { assignee_id: judge.id }, judge.clone()).await;
+    stage.ask::<Dispute>(case, DisputeCommand::Decide { decision: CaseDecision::Refund, rationale: None }, judge).await;
 
     // One that is cancelled after it was paid.
     let parties = booked(&stage, payer, talent, 7).await;
+    let slot = Slot { from: day(8), to: day(8) + TimeDelta::hours(4) };
+    stage.ask::<Booking>(parties.booking_id.uuid(), BookingCommand::Reschedule { slot: Some(slot), location: None }, staff()).await;
     let fund = EscrowCommand::Fund { source: FundingSource::Wallet };
     stage.ask::<Escrow>(parties.escrow_id(tenant_id).uuid(), fund, user(payer, &[Role::Payer])).await;
     stage.ask::<Booking>(parties.booking_id.uuid(), BookingCommand::Cancel { reason: "rain".into() }, staff()).await;
 
-    // Credits for money of the wallet.
+    // One whose contract is taken back.
+    let parties = booked(&stage, payer, talent, 14).await;
+    stage.ask::<Contract>(parties.contract_id(tenant_id).uuid(), ContractCommand::Void { reason: "terms".into() }, staff()).await;
+
+    // Credits and a transfer for money of the wallet.
     let wallet = wallet_id(tenant_id, OwnerType::User, payer, "EUR".parse().unwrap()).uuid();
     let buy = WalletCommand::BuyCredits { units: 10, price: eur("50.00"), expires_at: None };
     stage.ask::<Wallet>(wallet, buy, staff()).await;
+    let to = WalletOwner { owner_type: OwnerType::Talent, owner_id: talent, currency: "EUR".parse().unwrap() };
+    let transfer = WalletCommand::Transfer { amount: eur("1.00"), to_wallet_id: to.wallet_id(tenant_id), to, reason: "bonus".into() };
+    stage.ask::<Wallet>(wallet, transfer, platform()).await;
 
     let mut events = BTreeMap::new();
     for event in stage.world.events().await {
@@ -228,7 +245,14 @@ async fn every_reaction_runs_twice_and_with_each_step_failing_and_leaves_one_eff
     // MNY-01, DSP-41, JOB-64, CTR-44, CTR-46, MNY-18, MNY-25, protocols 9.
     let fair = story(Weather::Fair).await;
     assert_eq!(fair.parked, 0, "nothing is refused: {fair:#?}");
-    for name in ["booking.confirmed", "contract.signed", "escrow.contract_signed", "escrow.delivery_submitted", "dispute.closed"] {
+    for name in [
+        "booking.confirmed",
+        "contract.signed",
+        "escrow.contract_signed",
+        "escrow.delivery_submitted",
+        "dispute.closed",
+        "escrow.settled_case_refunded",
+    ] {
         assert!(fair.events.contains_key(name), "{name} is missing: {:#?}", fair.events);
     }
     assert_eq!(fair.events["booking.accepted"], fair.events["contract.created"]);
