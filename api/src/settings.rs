@@ -168,6 +168,8 @@ pub struct Secrets {
     pub request_hash_key: Option<SecretString>,
     /// Wraps the keys of people, under which their personal data is sealed.
     pub personal_master_key: Option<SecretString>,
+    /// A file with that key alone, in base64: instead of the key itself.
+    pub personal_master_key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -432,7 +434,15 @@ impl Settings {
     /// # Errors
     /// When the key is missing or not 32 bytes.
     pub fn personal_master_key(&self) -> Result<[u8; 32], SettingsError> {
-        required_32("secrets.personal_master_key", self.secrets.personal_master_key.as_ref())
+        const FILE: &str = "secrets.personal_master_key_file";
+        match (&self.secrets.personal_master_key_file, &self.secrets.personal_master_key) {
+            (Some(_), Some(_)) => Err(invalid(FILE, "is given beside secrets.personal_master_key: one of them is enough")),
+            (Some(file), None) => {
+                let text = std::fs::read_to_string(file).map_err(|error| invalid(FILE, format!("cannot be read: {error}")))?;
+                decode_32(FILE, text.trim())
+            }
+            (None, key) => required_32("secrets.personal_master_key", key.as_ref()),
+        }
     }
 
     /// Where a client reaches the API of this process.

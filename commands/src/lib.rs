@@ -11,6 +11,7 @@ mod dispute;
 pub mod effect;
 mod escrow;
 pub mod esign;
+pub mod person;
 pub mod personal;
 pub mod reaction;
 mod request;

@@ -13,6 +13,7 @@ use crate::dispute::Dispute;
 use crate::escrow::Escrow;
 use crate::job::Job;
 use crate::kernel::{DeadlineChange, Sealed, StoredEvent, TenantAggregate};
+use crate::person::Person;
 use crate::tenant::Tenant;
 use crate::wallet::Wallet;
 
@@ -95,6 +96,7 @@ aggregates! {
     Dispute,
     Credits,
     Asset,
+    Person,
 }
 
 /// Finds an aggregate's own events among all.

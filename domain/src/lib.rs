@@ -13,5 +13,6 @@ pub mod event;
 pub mod job;
 pub mod kernel;
 pub mod ledger;
+pub mod person;
 pub mod tenant;
 pub mod wallet;

@@ -11,6 +11,7 @@ mod retry;
 mod types;
 
 pub mod db;
+pub mod keys;
 pub mod nats;
 pub mod relay;
 pub mod subscription;

@@ -14,6 +14,7 @@ pub mod dispute;
 pub mod escrow;
 pub mod job;
 pub mod ledger;
+pub mod person;
 pub mod personal;
 pub mod positions;
 pub mod query;
@@ -43,6 +44,7 @@ pub fn all_projections() -> Vec<Projection> {
         contract::projection(),
         dispute::projection(),
         asset::projection(),
+        person::projection(),
     ]
 }
 

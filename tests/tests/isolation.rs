@@ -94,6 +94,7 @@ impl Things {
             ForeignId::Dispute => self.0["dispute"].clone(),
             ForeignId::Statement => self.0["statement"].clone(),
             ForeignId::Asset => self.0["asset"].clone(),
+            ForeignId::Party => self.0["party"].clone(),
             ForeignId::DeadLetter | ForeignId::Unknown => Uuid::new_v4().to_string(),
         };
         let mut ids = std::iter::once(id).chain(std::iter::repeat_with(|| Uuid::new_v4().to_string()));

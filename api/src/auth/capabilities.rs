@@ -95,6 +95,8 @@ capabilities! {
     /// Files of one's own; whoever is a member may.
     AssetsUpload "assets.upload",
     AssetsRead "assets.read",
+    /// Erase persons, for ever, and see the certificates.
+    PrivacyErase "privacy.erase",
     /// Platform only.
     DeadLettersRedrive "super.dead_letters",
 }
@@ -121,6 +123,7 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::LedgerVerify,
             C::AuditRead,
             C::TenantManageSettings,
+            C::PrivacyErase,
             C::JobsRead,
             C::JobsWrite,
             C::BookingsRead,
@@ -277,6 +280,7 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::AuditRead,
             C::BankReceiptsRecord,
             C::TenantManageSettings,
+            C::PrivacyErase,
             C::DeadLettersRedrive,
             C::JobsRead,
             C::BookingsRead,

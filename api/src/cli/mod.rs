@@ -5,6 +5,7 @@ mod demo;
 mod dev;
 mod doctor;
 mod migrate;
+mod person;
 pub mod print;
 mod reactions;
 mod serve;
@@ -39,6 +40,7 @@ enum Command {
     Serve(serve::Arguments),
     Migrate(migrate::Arguments),
     Tenant(tenant::Arguments),
+    Person(person::Arguments),
     Token(token::Arguments),
     Demo(demo::Arguments),
     Verify(verify::Arguments),
@@ -70,6 +72,7 @@ async fn run(Arguments { global, command }: Arguments) -> anyhow::Result<ExitCod
         Command::Dev(arguments) => dev::run(&global, arguments).await,
         Command::Serve(arguments) => serve::run(&global, arguments).await,
         Command::Migrate(arguments) => migrate::run(&global, arguments).await,
+        Command::Person(arguments) => person::run(&global, arguments).await,
         Command::Tenant(arguments) => tenant::run(&global, arguments).await,
         Command::Token(arguments) => token::run(&global, arguments),
         Command::Demo(arguments) => demo::run(&global, arguments).await,

@@ -10,8 +10,8 @@ use holdfast_domain::contract::{
 use holdfast_domain::kernel::{ContractId, PartyId, Personal, TemplateId};
 use serde::Serialize;
 
-use crate::commands::Side;
 use crate::commands::facts::{history, load};
+use crate::commands::{Side, unsealed};
 use crate::error::ApiError;
 use crate::request::Caller;
 use crate::state::Shared;
@@ -132,10 +132,8 @@ pub(crate) async fn seal_for_contract<T: Serialize + Clone + Send + Sync + 'stat
 ) -> Result<Personal<T>, ApiError> {
     let (sealer, tenant_id, value) = (side.sealer.clone(), caller.tenant_id, value.clone());
     let sealed = async move {
-        sealer.seal(tenant_id, PartyId(contract_id.uuid()), &value).await.map_err(|error| {
-            tracing::error!(error = &error as &dyn std::error::Error, "a contract's text could not be sealed");
-            ApiError::unavailable("texts cannot be sealed at the moment")
-        })
+        let sealed = sealer.seal(tenant_id, PartyId(contract_id.uuid()), &value).await;
+        sealed.map_err(|error| unsealed(&error, "texts cannot be sealed at the moment"))
     };
     shared.tasks.run(sealed).await
 }

@@ -17,14 +17,17 @@ mod escrow_reference; // its booking, its milestone
 pub(crate) mod esign_webhook; // what signing providers tell us
 mod facts; // of other streams, from the log
 pub(crate) mod job;
+pub(crate) mod person; // its erasure
 pub(crate) mod signing; // in the app, or by a link
 pub(crate) mod template; // and clauses
 pub(crate) mod tenant;
 pub(crate) mod wallet;
 
 use actix_web::web::Data;
+use holdfast_commands::personal::SealError;
 use holdfast_commands::{Accepted, IdempotencyKey, KeyOwner, Request};
 use holdfast_domain::kernel::{PartyId, Personal, TenantAggregate, derived_uuid};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::error::ApiError;
@@ -69,6 +72,15 @@ pub(crate) fn new_id(caller: &Caller, purpose: &str) -> Uuid {
     caller.idempotency_key.as_ref().map_or_else(Uuid::now_v7, derived)
 }
 
+/// A value could not be sealed: the person was erased, or the keys cannot be had now.
+pub(crate) fn unsealed(error: &SealError, sentence: &'static str) -> ApiError {
+    if matches!(error, SealError::Erased) {
+        return ApiError::conflict("PERSON_ERASED", error.to_string(), json!({}));
+    }
+    tracing::error!(error = error as &dyn std::error::Error, "a value could not be sealed");
+    ApiError::unavailable(sentence)
+}
+
 /// Seals what is personal under the key of `subject`, before any command sees it.
 pub(crate) async fn seal(
     shared: &Shared,
@@ -80,10 +92,7 @@ pub(crate) async fn seal(
     let Some(text) = text else { return Ok(None) };
     let (sealer, tenant_id) = (side.sealer.clone(), caller.tenant_id);
     let sealed = async move {
-        sealer.seal(tenant_id, subject, &text).await.map_err(|error| {
-            tracing::error!(error = &error as &dyn std::error::Error, "a value could not be sealed");
-            ApiError::unavailable("personal data cannot be sealed at the moment")
-        })
+        sealer.seal(tenant_id, subject, &text).await.map_err(|error| unsealed(&error, "personal data cannot be sealed at the moment"))
     };
     shared.tasks.run(sealed).await.map(Some)
 }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::auth::Capability::{ContractsSend, ContractsSign};
 use crate::commands::answer::{Answered, CommandAnswer};
 use crate::commands::facts::load;
-use crate::commands::{Side, execute};
+use crate::commands::{Side, execute, unsealed};
 use crate::edge::EdgeContext;
 use crate::error::ApiError;
 use crate::request::{Caller, CommandBody, NoContent, PathId, PathIds, Text, Traces};
@@ -192,10 +192,8 @@ impl Evidence {
         let (sealer, subject) = (side.sealer.clone(), signer.subject());
         let sealing = async move {
             let seal = async |text: String| -> Result<Personal<String>, ApiError> {
-                sealer.seal(tenant_id, subject, &text).await.map_err(|error| {
-                    tracing::error!(error = &error as &dyn std::error::Error, "a signature could not be sealed");
-                    ApiError::unavailable("signatures cannot be sealed at the moment")
-                })
+                let sealed = sealer.seal(tenant_id, subject, &text).await;
+                sealed.map_err(|error| unsealed(&error, "signatures cannot be sealed at the moment"))
             };
             let typed_name = seal(self.typed_name).await?;
             let ip = match self.ip {

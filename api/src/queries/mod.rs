@@ -9,6 +9,7 @@ pub(crate) mod dispute;
 pub(crate) mod escrow;
 pub(crate) mod job;
 pub(crate) mod ledger;
+pub(crate) mod person;
 mod position; // `X-Min-Position`
 pub(crate) mod statement;
 pub(crate) mod wallet;

@@ -45,6 +45,7 @@ pub enum ForeignId {
     Dispute,
     Statement,
     Asset,
+    Party,
     /// Something that only exists inside the first id of the path; an unknown one.
     Unknown,
 }

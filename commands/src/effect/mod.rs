@@ -19,6 +19,7 @@ pub fn all() -> Vec<Effect> {
         crate::contract::create_envelope::EFFECT,
         crate::contract::void_envelope::EFFECT,
         crate::asset::delete_file::EFFECT,
+        crate::person::destroy_keys::EFFECT,
     ]
 }
 

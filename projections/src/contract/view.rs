@@ -86,6 +86,7 @@ impl Facts for ContractVersionRow {
         columns: &["position", "title", "hash", "body", "at"],
         exact: &[],
     };
+    const PERSONAL: &'static [&'static str] = &["body"];
 
     fn rows(event: &Event<'_>) -> Result<Vec<Self>, ApplyError> {
         let Some(contract) = event.event.of::<Contract>() else { return Ok(Vec::new()) };

@@ -79,6 +79,7 @@ impl Facts for DisputeActionRow {
         ],
         exact: &[],
     };
+    const PERSONAL: &'static [&'static str] = &["personal"];
 
     fn rows(event: &Event<'_>) -> Result<Vec<Self>, ApplyError> {
         let Some(dispute) = event.event.of::<Dispute>() else { return Ok(Vec::new()) };

@@ -55,6 +55,7 @@ impl Facts for DisputeEvidenceRow {
         columns: &["event_id", "position", "asset_id", "sha256", "mime", "size", "submitted_by", "submitted_at", "personal"],
         exact: &[],
     };
+    const PERSONAL: &'static [&'static str] = &["personal"];
 
     fn rows(event: &Event<'_>) -> Result<Vec<Self>, ApplyError> {
         let Some(dispute) = event.event.of::<Dispute>() else { return Ok(Vec::new()) };

@@ -85,6 +85,7 @@ impl Facts for EscrowEventRow {
         ],
         exact: &[],
     };
+    const PERSONAL: &'static [&'static str] = &["personal"];
 
     fn rows(event: &Event<'_>) -> Result<Vec<Self>, ApplyError> {
         let AnyEvent::Escrow(escrow) = &event.event else { return Ok(Vec::new()) };

@@ -171,6 +171,7 @@ impl View for SubmissionRow {
         ],
         exact: &[],
     };
+    const PERSONAL: &'static [&'static str] = &["notes"];
 
     fn keys(event: &Event<'_>) -> Result<Vec<Uuid>, ApplyError> {
         let Some(job) = event.event.of::<Job>() else { return Ok(Vec::new()) };

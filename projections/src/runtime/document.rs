@@ -74,6 +74,7 @@ struct Text {
 
 impl<A: Documented> View for Document<A> {
     const TABLE: Table = A::TABLE;
+    const PERSONAL: &'static [&'static str] = &["texts"];
 
     fn keys(event: &Event<'_>) -> Result<Vec<Uuid>, ApplyError> {
         Ok(event.event.of::<A>().map(|_| event.origin.aggregate_id).into_iter().collect())

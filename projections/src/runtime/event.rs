@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::OnceLock;
 
 use holdfast_domain::event::AnyEvent;
-use holdfast_domain::kernel::{EventId, MoneyError, Personal, Recorded, Sealed};
+use holdfast_domain::kernel::{EventId, MoneyError, PartyId, Personal, Recorded, Sealed};
 use holdfast_domain::ledger::{JournalEntry, UnbalancedEntry, post};
 use serde::de::DeserializeOwned;
 
@@ -44,6 +44,11 @@ impl<'a> Event<'a> {
         self.recorded.metadata.event_id
     }
 
+    /// Persons whom its batch erases.
+    pub(super) fn erased_in_batch(&self) -> impl Iterator<Item = PartyId> {
+        self.opened.erased()
+    }
+
     /// The journal entry that books it, by the domain's `post`; made once however many tables ask.
     ///
     /// # Errors
@@ -60,7 +65,7 @@ impl<'a> Event<'a> {
     /// # Errors
     /// When the value is not one of this event's.
     pub fn open_value(&self, sealed: &Sealed) -> Result<Option<serde_json::Value>, ApplyError> {
-        self.opened.value(sealed).ok_or(ApplyError::PersonalShape)
+        self.opened.value(sealed, self.recorded.position).ok_or(ApplyError::PersonalShape)
     }
 
     /// The plain value; `None` when its person was erased.

@@ -1,6 +1,7 @@
 //! From events to rows: what a projection says about itself, and the projector that does the rest.
 
 mod document;
+mod erase; // what earlier batches wrote about a person who is erased
 mod event;
 mod failures;
 mod projection;

@@ -1,6 +1,6 @@
 //! A projection: a name, a version and its tables.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::marker::PhantomData;
 
 use futures::future::BoxFuture;
@@ -8,6 +8,7 @@ use holdfast_domain::kernel::TenantId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::runtime::erase::erase;
 use crate::runtime::series::SeriesFold;
 use crate::runtime::{ApplyError, Event, Facts, Series, Table, View};
 
@@ -30,6 +31,11 @@ pub(super) enum FoldError {
 /// A table with its row type forgotten.
 pub(super) trait Fold: Send + Sync {
     fn table(&self) -> Table;
+
+    /// Its columns with opened values.
+    fn personal(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// The rows that the tenant's whole history makes, as a JSON array.
     fn rebuild(&self, events: &[Event<'_>]) -> Result<String, ApplyError>;
@@ -89,7 +95,10 @@ impl Projection {
     }
 
     pub(super) async fn fold(&self, connection: &mut PgConnection, tenant_id: TenantId, events: &[Event<'_>]) -> Result<(), FoldError> {
+        let erased: BTreeSet<_> = events.first().into_iter().flat_map(Event::erased_in_batch).collect();
         for table in &self.tables {
+            // Before the fold: what the batch itself says about them it has opened as erased already.
+            erase(connection, tenant_id, table.table(), table.personal(), &erased).await?;
             table.fold(connection, tenant_id, events).await?;
         }
         Ok(())
@@ -111,6 +120,10 @@ struct ViewFold<V> {
 impl<V: View> Fold for ViewFold<V> {
     fn table(&self) -> Table {
         V::TABLE
+    }
+
+    fn personal(&self) -> &'static [&'static str] {
+        V::PERSONAL
     }
 
     fn rebuild(&self, events: &[Event<'_>]) -> Result<String, ApplyError> {
@@ -170,6 +183,10 @@ struct FactsFold<F> {
 impl<F: Facts> Fold for FactsFold<F> {
     fn table(&self) -> Table {
         F::TABLE
+    }
+
+    fn personal(&self) -> &'static [&'static str] {
+        F::PERSONAL
     }
 
     fn rebuild(&self, events: &[Event<'_>]) -> Result<String, ApplyError> {

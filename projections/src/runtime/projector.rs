@@ -124,8 +124,7 @@ impl Projector {
             .iter()
             .map(|event| event.recorded().map_err(|_| FoldError::Apply(ApplyError::Unreadable)))
             .collect::<Result<Vec<_>, _>>()?;
-        let sealed: Vec<_> = recorded.iter().flat_map(|recorded| recorded.event.personal()).collect();
-        let opened = Opened::open_all(self.keys.as_ref(), tenant_id, &sealed).await?;
+        let opened = Opened::of_batch(self.keys.as_ref(), tenant_id, &recorded).await?;
         let events: Vec<Event<'_>> = recorded.into_iter().map(|recorded| Event::new(recorded, &opened)).collect();
         if after == 0 {
             self.begin_checkpoint(tenant_id).await?;

@@ -22,6 +22,9 @@ pub struct Table {
 /// values has an id derived from them.
 pub trait View: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     const TABLE: Table;
+    /// JSON columns with opened values, each as `{"subject": .., "value": ..}` at any depth: the runtime makes the values
+    /// null when their person is erased. No opened value may stand anywhere else.
+    const PERSONAL: &'static [&'static str] = &[];
 
     /// The rows that the event touches, known from the event alone.
     ///
@@ -44,6 +47,8 @@ pub trait View: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
 /// A table whose rows are only added.
 pub trait Facts: Serialize + Send + Sync + 'static {
     const TABLE: Table;
+    /// As [`View::PERSONAL`]; the projector needs the right to update these columns.
+    const PERSONAL: &'static [&'static str] = &[];
 
     /// # Errors
     /// When the event cannot be told as rows.
@@ -63,6 +68,21 @@ impl Table {
         let columns = self.all_columns().map(column).collect::<Vec<_>>().join(", ");
         let (table, key) = (self.name, self.key.join(", "));
         format!("SELECT row_to_json(r)::text FROM (SELECT {columns} FROM {table} WHERE tenant_id = $1 AND {key} = ANY($2)) r")
+    }
+
+    /// `$1` tenant, `$2` an id; gives key and `personal` columns of the rows that name it there, as JSON texts.
+    pub(super) fn select_about(&self, personal: &[&str]) -> String {
+        let columns = self.key.iter().chain(personal).copied().collect::<Vec<_>>().join(", ");
+        let named = personal.iter().map(|name| format!("position($2 in {name}::text) > 0")).collect::<Vec<_>>().join(" OR ");
+        format!("SELECT row_to_json(r)::text FROM (SELECT {columns} FROM {} WHERE tenant_id = $1 AND ({named})) r", self.name)
+    }
+
+    /// `$1` tenant, `$2` rows of key and `personal` columns as a JSON array.
+    pub(super) fn update_personal(&self, personal: &[&str]) -> String {
+        let set = personal.iter().map(|name| format!("{name} = n.{name}")).collect::<Vec<_>>().join(", ");
+        let same = self.key.iter().map(|name| format!("t.{name} = n.{name}")).collect::<Vec<_>>().join(" AND ");
+        let table = self.name;
+        format!("UPDATE {table} t SET {set} FROM json_populate_recordset(NULL::{table}, $2::json) n WHERE t.tenant_id = $1 AND {same}")
     }
 
     /// `$1` tenant, `$2` ids of series; gives the last row of each as JSON text. The key is id and position.

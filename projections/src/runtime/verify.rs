@@ -62,8 +62,7 @@ pub async fn verify(
     let position = checkpoint.unwrap_or_default();
     let events = read_through(log, tenant_id, position).await?;
     let recorded = events.iter().map(|event| event.recorded().map_err(|_| ApplyError::Unreadable)).collect::<Result<Vec<_>, _>>()?;
-    let sealed: Vec<_> = recorded.iter().flat_map(|recorded| recorded.event.personal()).collect();
-    let opened = Opened::open_all(keys, tenant_id, &sealed).await?;
+    let opened = Opened::of_batch(keys, tenant_id, &recorded).await?;
     let events: Vec<Event<'_>> = recorded.into_iter().map(|recorded| Event::new(recorded, &opened)).collect();
     let mut checks = Vec::new();
     for (table, rows) in projection.rebuild(&events)? {
