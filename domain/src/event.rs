@@ -2,6 +2,12 @@
 //!
 //! A new aggregate is one line in the list below.
 
+mod catalogue; // name, version and JSON schema of every event
+mod version; // what became of shapes that are no longer written
+
+pub use catalogue::{EventSchema, schemas};
+pub use version::{UPCASTERS, Upcaster, current_version};
+
 use cqrs_es::Aggregate;
 
 use crate::asset::Asset;
@@ -28,6 +34,8 @@ pub enum DecodeError {
         #[source]
         source: serde_json::Error,
     },
+    #[error("unreadable event {event_type:?} of version {version:?}: this program knows versions 1 to {known}")]
+    UnknownVersion { event_type: String, version: String, known: u32 },
 }
 
 macro_rules! aggregates {
@@ -41,13 +49,14 @@ macro_rules! aggregates {
         pub const AGGREGATE_TYPES: &[&str] = &[$($aggregate::TYPE),+];
 
         impl AnyEvent {
+            /// Payloads of earlier versions are first made what they would be today.
+            ///
             /// # Errors
-            /// When the type is unknown or the payload does not have the shape of its type.
-            pub fn decode(stored_type: &str, payload: &str) -> Result<Self, DecodeError> {
-                let aggregate_type = aggregate_type(stored_type)?;
-                let unreadable = |source| DecodeError::Unreadable { aggregate_type, source };
-                match aggregate_type {
-                    $($aggregate::TYPE => serde_json::from_str(payload).map(|event| Self::$aggregate(Box::new(event))).map_err(unreadable),)+
+            /// When the aggregate or the version is unknown, or the payload does not have the shape of its type.
+            pub fn decode(stored_type: &str, event_type: &str, event_version: &str, payload: &str) -> Result<Self, DecodeError> {
+                let stored = version::Stored { aggregate_type: aggregate_type(stored_type)?, event_type, event_version, payload };
+                match stored.aggregate_type {
+                    $($aggregate::TYPE => stored.read(UPCASTERS).map(|event| Self::$aggregate(Box::new(event))),)+
                     other => Err(DecodeError::UnknownAggregate(other.to_owned())),
                 }
             }
@@ -57,6 +66,19 @@ macro_rules! aggregates {
             pub fn aggregate_type(&self) -> &'static str {
                 match self {
                     $(Self::$aggregate(_) => $aggregate::TYPE,)+
+                }
+            }
+
+            /// Aggregate and schema of each event type, with all of its variants.
+            fn type_schemas() -> Vec<(&'static str, serde_json::Value)> {
+                vec![$(($aggregate::TYPE, catalogue::type_schema::<<$aggregate as Aggregate>::Event>())),+]
+            }
+
+            /// As it is stored.
+            #[cfg(test)]
+            fn payload(&self) -> serde_json::Value {
+                match self {
+                    $(Self::$aggregate(event) => serde_json::to_value(event).unwrap(),)+
                 }
             }
 
@@ -125,6 +147,12 @@ impl AnyEvent {
         self.stored().name()
     }
 
+    /// The version of the shape that is written today.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.stored().version()
+    }
+
     /// Rows of the deadlines table after this event.
     #[must_use]
     pub fn deadline_changes(&self) -> Vec<DeadlineChange> {
@@ -137,3 +165,6 @@ impl AnyEvent {
         self.stored().personal()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -159,7 +159,7 @@ impl StoredEvent {
     /// # Errors
     /// When payload or metadata do not have the shape that this version of the program knows.
     pub fn decode(&self) -> Result<Recorded<AnyEvent>, UnreadableEvent> {
-        let event = AnyEvent::decode(&self.aggregate_type, &self.payload)?;
+        let event = AnyEvent::decode(&self.aggregate_type, &self.event_type, &self.event_version, &self.payload)?;
         let metadata: Metadata = serde_json::from_str(&self.metadata)?;
         let origin = Origin {
             tenant_id: self.tenant_id,

@@ -10,7 +10,7 @@ use crate::kernel::{DeadlineChange, PartyId, Personal, Sealed, StoredEvent};
 /// The one deadline of an asset: by when its content must be confirmed.
 pub const UPLOAD_DEADLINE: &str = "upload";
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum AssetEvent {
     Announced {

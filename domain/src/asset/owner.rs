@@ -6,6 +6,8 @@ use uuid::Uuid;
 use crate::named;
 
 named! {
+    #[derive(schemars::JsonSchema)]
+    #[schemars(rename = "AssetOwnerType")]
     OwnerType {
         /// Of a talent.
         TalentPortfolio = "talent_portfolio",
@@ -20,7 +22,7 @@ named! {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AssetOwner {
     pub owner_type: OwnerType,
@@ -61,6 +63,16 @@ impl TryFrom<String> for AssetKind {
     fn try_from(text: String) -> Result<Self, NoAssetKind> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
         if (1..=50).contains(&text.len()) && text.chars().all(plain) { Ok(Self(text)) } else { Err(NoAssetKind) }
+    }
+}
+
+impl schemars::JsonSchema for AssetKind {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "AssetKind".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[a-z0-9_-]{1,50}$" })
     }
 }
 

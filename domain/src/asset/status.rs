@@ -5,6 +5,7 @@ use crate::named;
 
 named! {
     #[derive(Default)]
+    #[derive(schemars::JsonSchema)]
     AssetStatus {
         /// Before the first event: the honest default.
         #[default]
@@ -20,6 +21,7 @@ named! {
 }
 
 named! {
+    #[derive(schemars::JsonSchema)]
     AssetAction {
         Announce = "announce",
         Confirm = "confirm",

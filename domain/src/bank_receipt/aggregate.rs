@@ -7,20 +7,20 @@ use uuid::Uuid;
 use crate::bank_receipt::{BankReceiptCommand, BankReceiptError, BankReceiptEvent};
 use crate::kernel::{Claim, Context, EscrowId, Money, PartyId, TenantAggregate};
 
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct BankReceipt {
     status: BankReceiptStatus,
     recorded: Option<Recorded>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 struct Recorded {
     amount: Money,
     payer_id: Option<PartyId>,
     escrow_id: Option<EscrowId>,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BankReceiptStatus {
     #[default]

@@ -12,7 +12,7 @@ pub fn bank_receipt_id(tenant_id: TenantId, bank_reference: &str) -> BankReceipt
     BankReceiptId(derived_uuid(tenant_id, Uuid::nil(), &format!("bank_receipt:{bank_reference}"), 0))
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum BankReceiptEvent {
     /// Without a payer it is unapplied (L205) until somebody says whose it is.

@@ -13,7 +13,7 @@ use crate::kernel::{
 use crate::tenant::{Hours, SplitPolicy, TaxPolicy};
 
 /// Every event says where the booking stands afterwards and whose it is, so that reactions need to look nothing up.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BookingEvent {
     pub parties: BookingParties,
@@ -25,7 +25,7 @@ pub struct BookingEvent {
     pub fact: BookingFact,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BookingParties {
     pub booking_id: BookingId,
@@ -56,7 +56,7 @@ impl BookingParties {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum BookingFact {
     HoldPlaced {
@@ -137,7 +137,7 @@ pub enum BookingFact {
 }
 
 /// JOB-04 `dispute_status`, DSP-27.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DisputeMark {
     #[default]
@@ -147,7 +147,7 @@ pub enum DisputeMark {
     ResolvedRejected,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CancelCause {
     /// Somebody said so.
@@ -159,7 +159,7 @@ pub enum CancelCause {
 }
 
 /// The tenant's settings at creation, as far as this booking needs them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BookingRules {
     pub otp_hours: Hours,
@@ -167,7 +167,7 @@ pub struct BookingRules {
 }
 
 /// How it is known that the work was done (JOB-65). `asset_id` stands for the code that was right.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attendance {
     pub asset_id: AssetId,
@@ -177,7 +177,7 @@ pub struct Attendance {
 }
 
 /// JOB-68: fixed at creation; later settings never alter it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pricing {
     pub total: Money,
@@ -187,7 +187,7 @@ pub struct Pricing {
 }
 
 /// The text that both sides agree to, as it was shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Agreement {
     pub title: String,
@@ -202,7 +202,7 @@ pub struct Agreement {
 }
 
 /// The `number`-th completion code of the booking. The code itself is made from it under a key of the server (JOB-33).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Otp {
     pub number: u32,
@@ -210,7 +210,7 @@ pub struct Otp {
 }
 
 /// JOB-05. Versions count publications: a draft has the number that it will be published under.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CallSheet {
     pub version: u32,

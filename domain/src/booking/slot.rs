@@ -14,7 +14,7 @@ const MOST_DAYS: i64 = 31;
 const TALENT_SLOT: &str = "talent_slot";
 
 /// `from` is in it, `to` is not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Slot {
     pub from: DateTime<Utc>,

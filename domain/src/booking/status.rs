@@ -6,6 +6,7 @@ use crate::named;
 
 named! {
     #[derive(Default)]
+    #[derive(schemars::JsonSchema)]
     BookingStatus {
         /// Before the first event: the honest default.
         #[default]
@@ -27,6 +28,7 @@ named! {
 
 named! {
     /// What can be asked; one column of the machine each.
+    #[derive(schemars::JsonSchema)]
     BookingAction {
         PlaceHold = "place_hold",
         ReleaseHold = "release_hold",
@@ -50,6 +52,7 @@ named! {
 named! {
     /// JOB-04; projected from payouts, which do not exist yet.
     #[derive(Default)]
+    #[derive(schemars::JsonSchema)]
     PayoutStatus {
         #[default]
         NotCompletedYet = "not_completed_yet",

@@ -27,7 +27,7 @@ pub struct Credits {
 }
 
 /// What is unreserved of one lot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Lot {
     pub(super) number: u32,
@@ -37,7 +37,7 @@ pub(super) struct Lot {
     pub(super) expires_at: Option<DateTime<Utc>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Reservation {
     pub(super) until: DateTime<Utc>,

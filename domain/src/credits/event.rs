@@ -18,7 +18,7 @@ pub fn credits_id(tenant_id: TenantId, owner_type: OwnerType, owner_id: PartyId)
 }
 
 /// Every event names the owner, so that the ledger can post it without looking anything up.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreditsEvent {
     pub owner: CreditsOwner,
@@ -27,7 +27,7 @@ pub struct CreditsEvent {
 }
 
 /// Whose credits. Never changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreditsOwner {
     pub owner_type: OwnerType,
@@ -53,7 +53,7 @@ impl From<WalletOwner> for CreditsOwner {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum CreditsFact {
     /// A promo lot (LED-21).
@@ -81,7 +81,7 @@ pub enum CreditsFact {
 }
 
 /// From which reservation units were consumed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Drawn {
     pub reservation_id: ReservationId,
@@ -90,8 +90,9 @@ pub struct Drawn {
 }
 
 /// What the units are for (LED-75).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CreditsReference")]
 pub struct Reference {
     /// `campaign`, `invoice` …
     pub ref_type: String,
@@ -100,6 +101,7 @@ pub struct Reference {
 
 crate::named! {
     /// Whose service the units pay (row 16).
+    #[derive(schemars::JsonSchema)]
     Provider {
         /// The platform's own: earned at once.
         Platform = "platform",
@@ -109,7 +111,7 @@ crate::named! {
 }
 
 /// Money that the event puts in transit, and the wallet that takes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreditsLeg {
     pub leg: u16,

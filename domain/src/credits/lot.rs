@@ -10,6 +10,7 @@ pub const MAX_UNITS: i64 = 1_000_000_000_000;
 
 crate::named! {
     /// How the units came to be (MNY-53).
+    #[derive(schemars::JsonSchema)]
     LotKind {
         /// Given: units only, no money behind them.
         Promo = "promo",
@@ -19,7 +20,7 @@ crate::named! {
 }
 
 /// The money behind sold units: what the platform owes for them, and the tax that was paid with the price.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Worth {
     pub value: Money,
     pub tax: Money,
@@ -55,7 +56,7 @@ fn added(money: Money, minor: i128) -> Money {
 }
 
 /// Some units of one lot, with all that is needed to book them and to put them back. In every event that moves units.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LotPart {
     pub lot_id: LotId,

@@ -8,7 +8,7 @@ use crate::escrow::{DisputeKind, Hat, Reference};
 use crate::kernel::{AssetId, DisputeId, EscrowId, Money, PartyId, Personal, Sealed, StoredEvent};
 use crate::tenant::PenaltyRule;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DisputeEvent {
     /// Whose money it is about, so that reactions need to look nothing up.
@@ -20,7 +20,7 @@ pub struct DisputeEvent {
 }
 
 /// What the escrow said when it froze the money: all that a decision must respect.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CaseFacts {
     pub escrow_id: EscrowId,
@@ -39,7 +39,7 @@ pub struct CaseFacts {
     pub after_settlement: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum DisputeFact {
     Opened {
@@ -96,7 +96,7 @@ pub enum DisputeFact {
 }
 
 /// DSP-02.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
     pub number: u32,
@@ -109,7 +109,7 @@ pub struct Evidence {
 }
 
 /// What the decider says about the contested amount (DSP-15, MNY-29).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CaseDecision {
     Release,
@@ -126,7 +126,7 @@ pub enum CaseDecision {
 }
 
 /// DSP-01: how the case ended.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
     #[default]

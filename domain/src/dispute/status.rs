@@ -5,6 +5,7 @@ use crate::named;
 
 named! {
     #[derive(Default)]
+    #[derive(schemars::JsonSchema)]
     DisputeStatus {
         /// Before the first event.
         #[default]
@@ -21,6 +22,7 @@ named! {
 
 named! {
     /// What can be asked; one column of the machine each.
+    #[derive(schemars::JsonSchema)]
     DisputeAction {
         Open = "open",
         AddEvidence = "add_evidence",

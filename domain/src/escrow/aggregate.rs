@@ -52,7 +52,7 @@ pub struct Escrow {
 }
 
 /// Minor units. At every event: funded = released + refunded + penalty + open + contested (invariant 4).
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub(super) struct Balances {
     pub(super) funded: i64,
     pub(super) open: i64,
@@ -62,7 +62,7 @@ pub(super) struct Balances {
     pub(super) penalty: i64,
 }
 
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Funding {
     /// The number of the last attempt; 0: none yet.
@@ -76,7 +76,7 @@ pub(super) struct Funding {
     pub(super) failure: Option<FundingFailure>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FundingRequest {
     pub(super) source: FundingSource,
@@ -84,7 +84,7 @@ pub(super) struct FundingRequest {
 }
 
 /// The current round of work.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Work {
     /// 1 when work starts; a redo begins the next.
@@ -99,7 +99,7 @@ pub(super) struct Work {
 }
 
 /// MNY-22: stands while neither the open amount nor the version has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub(super) struct Authorization {
     pub(super) amount: Money,
     pub(super) version: i64,
@@ -123,7 +123,7 @@ pub struct OpenDispute {
 }
 
 /// A case about money that had been released (MNY-36).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SettledCase {
     pub(super) dispute_id: DisputeId,
@@ -134,14 +134,14 @@ pub(super) struct SettledCase {
     pub(super) refunded: Money,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub(super) struct FreezingLeg {
     pub(super) asked: CaseLeg,
     /// None before the wallet has answered.
     pub(super) frozen: Option<Money>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Objection {
     pub(super) round: u32,
@@ -163,14 +163,14 @@ impl OpenDispute {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub(super) struct Paused {
     pub(super) status: EscrowStatus,
     pub(super) deadline: Option<Deadline>,
     pub(super) since: DateTime<Utc>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub(super) struct InTransit {
     pub(super) landing: Landing,
     pub(super) amount: Money,

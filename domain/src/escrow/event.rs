@@ -12,7 +12,7 @@ use crate::escrow::{Hat, Outcome};
 use crate::kernel::{DeadlineChange, DisputeId, EventId, HoldId, Money, PartyId, Personal, Sealed, StoredEvent, WalletId};
 use crate::tenant::PenaltyBeneficiary;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EscrowEvent {
     /// What the escrow is for, so that reactions need to look nothing up.
@@ -25,7 +25,7 @@ pub struct EscrowEvent {
 }
 
 /// The two clocks of an escrow: the open part's next step, and the open dispute's (they run side by side, MNY-27).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Deadlines {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ pub struct Deadlines {
     pub dispute: Option<Deadline>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Deadline {
     pub at: DateTime<Utc>,
@@ -42,7 +42,7 @@ pub struct Deadline {
 }
 
 /// What the system does when nobody else has (MNY-17). A dispute's deadline never moves money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadlineAction {
     /// created, `funding_pending`: nobody paid in time.
@@ -61,7 +61,7 @@ pub enum DeadlineAction {
     Escalate,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum EscrowFact {
     Created {
@@ -280,7 +280,7 @@ pub enum EscrowFact {
 }
 
 /// Money that a wallet holds for this escrow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FundingPart {
     /// Numbers the in-transit leg of a capture.
@@ -294,7 +294,7 @@ pub struct FundingPart {
 }
 
 /// One party's wallet in a case about settled money (MNY-36).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CaseLeg {
     /// Unique within its event; with the event's id it names the money in transit.
@@ -306,7 +306,7 @@ pub struct CaseLeg {
 }
 
 /// One party's part of a movement. Legs of zero are left out (MNY-02).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Leg {
     /// Unique within its event; with the event's id it names the money in transit.
@@ -317,7 +317,7 @@ pub struct Leg {
     pub amount: Money,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", content = "id", rename_all = "snake_case")]
 pub enum LegParty {
     Payee(PartyId),
@@ -329,7 +329,7 @@ pub enum LegParty {
 }
 
 /// Which of the two balances the money leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MoneySource {
     Open,
@@ -337,7 +337,7 @@ pub enum MoneySource {
 }
 
 /// Who let the money go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReleaseMode {
     /// The platform, by hand.
@@ -350,7 +350,7 @@ pub enum ReleaseMode {
     Decision,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DecisionKind {
     Release,
@@ -359,7 +359,7 @@ pub enum DecisionKind {
 }
 
 /// Names money in transit: the event that gave it and the leg of that event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Landing {
     pub event_id: EventId,

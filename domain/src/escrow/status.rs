@@ -6,6 +6,7 @@ use crate::named;
 
 named! {
     #[derive(Default)]
+    #[derive(schemars::JsonSchema)]
     EscrowStatus {
         /// Not created yet: the honest default.
         #[default]
@@ -32,6 +33,7 @@ named! {
 
 named! {
     /// How it ended, over its whole life (MNY-29).
+    #[derive(schemars::JsonSchema)]
     Outcome {
         Settled = "settled",
         Refunded = "refunded",
@@ -43,6 +45,7 @@ named! {
 
 named! {
     /// What can be asked; one column of the machine each.
+    #[derive(schemars::JsonSchema)]
     EscrowAction {
         Create = "create",
         Fund = "fund",
@@ -80,6 +83,7 @@ named! {
 
 named! {
     /// In which role somebody acts on this escrow: a question of who they are here, not of capabilities (ESC-50).
+    #[derive(schemars::JsonSchema)]
     Hat {
         /// The payee: talent, organizer. The tenant's staff where the tenant itself is the payee.
         Talent = "talent",

@@ -8,7 +8,7 @@ use crate::kernel::{BookingId, ContractId, Currency, EscrowId, MilestoneId, Mone
 use crate::kernel::{round_half_up_bp, split_by_weights};
 use crate::tenant::{ApprovalMode, Hours, PenaltyRule, SplitPolicy, TaxPolicy, TenantSettings};
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Terms {
     pub tenant_id: TenantId,
@@ -26,7 +26,7 @@ pub struct Terms {
 }
 
 /// What the escrow is for; one live escrow per milestone, booking or order (MNY-05).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reference {
     pub contract_id: ContractId,
@@ -53,7 +53,7 @@ impl Reference {
 }
 
 /// The tenant's settings at creation, as far as this escrow needs them (ESC-06).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rules {
     pub delivery_required: bool,
@@ -140,7 +140,7 @@ fn settled_dispute_hours() -> Hours {
 
 /// How the full amount is divided, in minor units: once, at creation (MNY-03, MNY-04). Adds up to the amount.
 /// The order of the fields is the rank that breaks ties.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Entitlements {
     pub payee: i64,

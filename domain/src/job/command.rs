@@ -26,7 +26,7 @@ pub enum JobCommand {
 }
 
 /// A move of one submission, with what belongs to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum SubmissionStep {
     Shortlist,
@@ -44,6 +44,7 @@ pub enum SubmissionStep {
 }
 
 named! {
+    #[derive(schemars::JsonSchema)]
     AuditionMode {
         InPerson = "in_person",
         Remote = "remote",
@@ -53,6 +54,7 @@ named! {
 }
 
 named! {
+    #[derive(schemars::JsonSchema)]
     AuditionOutcome {
         Passed = "passed",
         Failed = "failed",

@@ -13,7 +13,7 @@ const MAX_BRIEF_BYTES: usize = 64 * 1024;
 const MAX_BUDGET_BYTES: usize = 8 * 1024;
 
 /// JOB-01. Brief and budget are the tenant's own objects. Nothing here is personal: a brief names roles, not people.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobContent {
     pub title: String,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::job::{JobContent, JobStatus, SubmissionStatus, SubmissionStep};
 use crate::kernel::{JobId, PartyId, Personal, Sealed, StoredEvent, SubmissionId, TenantId, derived_uuid};
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobEvent {
     pub job_id: JobId,
@@ -17,7 +17,7 @@ pub struct JobEvent {
     pub fact: JobFact,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum JobFact {
     Created {
@@ -55,7 +55,7 @@ pub enum JobFact {
 }
 
 /// Who put it there: the talent applied, or staff added it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SubmissionSource {
     Talent,

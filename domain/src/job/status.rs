@@ -5,6 +5,7 @@ use crate::named;
 
 named! {
     #[derive(Default)]
+    #[derive(schemars::JsonSchema)]
     JobStatus {
         /// Before the first event: the honest default.
         #[default]
@@ -17,6 +18,7 @@ named! {
 
 named! {
     /// What can be asked of the job itself.
+    #[derive(schemars::JsonSchema)]
     JobAction {
         Create = "create",
         Update = "update",
@@ -27,6 +29,7 @@ named! {
 }
 
 named! {
+    #[derive(schemars::JsonSchema)]
     SubmissionStatus {
         Submitted = "submitted",
         Shortlisted = "shortlisted",
@@ -40,6 +43,7 @@ named! {
 
 named! {
     /// What can be asked for one submission.
+    #[derive(schemars::JsonSchema)]
     SubmissionAction {
         Shortlist = "shortlist",
         ScheduleAudition = "schedule_audition",

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::event::AnyEvent;
+use crate::event::{AnyEvent, current_version};
 use crate::kernel::{Context, DeadlineChange, DomainError, Sealed};
 
 /// An aggregate whose streams live in tenant logs.
@@ -38,6 +38,11 @@ pub trait StoredEvent {
     /// The stored name, `<aggregate>.<what happened>`; never changes.
     fn name(&self) -> &'static str;
 
+    /// The version of its stored shape: `event::UPCASTERS` says it.
+    fn version(&self) -> u32 {
+        current_version(self.name())
+    }
+
     /// Rows of the deadlines table after this event.
     fn deadline_changes(&self) -> Vec<DeadlineChange> {
         Vec::new()
@@ -49,7 +54,7 @@ pub trait StoredEvent {
     }
 }
 
-/// cqrs-es' view of a stored event. Every shape is version 1: a new shape is a new event.
+/// cqrs-es' view of a stored event.
 #[macro_export]
 macro_rules! domain_event {
     ($event:ty) => {
@@ -59,7 +64,7 @@ macro_rules! domain_event {
             }
 
             fn event_version(&self) -> String {
-                "1".to_owned()
+                $crate::kernel::StoredEvent::version(self).to_string()
             }
         }
     };

@@ -101,6 +101,33 @@ impl From<Money> for MoneyJson {
     }
 }
 
+impl schemars::JsonSchema for Currency {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Currency".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217." })
+    }
+}
+
+impl schemars::JsonSchema for Money {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Money".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let currency = generator.subschema_for::<Currency>();
+        schemars::json_schema!({
+            "type": "object",
+            "description": "An exact amount in major units, with exactly the decimals of its currency.",
+            "properties": { "amount": { "type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$" }, "currency": currency },
+            "required": ["amount", "currency"],
+            "additionalProperties": false,
+        })
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     #[error("{code:?} is not an ISO 4217 currency with minor units")]

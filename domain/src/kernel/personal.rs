@@ -19,7 +19,7 @@ pub struct Personal<T> {
 }
 
 /// AES-256-GCM under a key per person; the associated data is tenant, subject and key id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Sealed {
     /// Whose data it is.
@@ -30,6 +30,21 @@ pub struct Sealed {
     pub nonce: String,
     /// Ciphertext and tag of the JSON of `T`, base64.
     pub ciphertext: String,
+}
+
+/// Whatever `T` is, readers of the log see the sealed value.
+impl<T> schemars::JsonSchema for Personal<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Personal".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<Sealed>()
+    }
 }
 
 impl<T> Personal<T> {

@@ -11,4 +11,4 @@ pub use entry::{JournalEntry, JournalLine, Side, UnbalancedEntry};
 pub use post::post;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,13 +9,13 @@ use uuid::Uuid;
 use crate::kernel::{Claim, Context, Role, TenantAggregate};
 use crate::tenant::{Hours, TenantCommand, TenantError, TenantEvent, TenantSettings};
 
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Tenant {
     status: TenantStatus,
     settings: Arc<TenantSettings>,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TenantStatus {
     #[default]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::StoredEvent;
 use crate::tenant::TenantSettings;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum TenantEvent {
     Created { name: String, slug: String, settings: TenantSettings },

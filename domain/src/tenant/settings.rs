@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::contract::ESignProvider;
 
 /// All settings of a tenant. Unknown keys are refused.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TenantSettings {
     pub escrow: EscrowSettings,
@@ -23,7 +23,7 @@ pub struct TenantSettings {
 }
 
 /// Holds, answers and completion of bookings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct BookingSettings {
     /// A hold that names no end of its own expires after this long (JOB-03).
@@ -40,7 +40,7 @@ impl Default for BookingSettings {
     }
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ContractSettings {
     /// CTR-40: legal acceptance depends on the jurisdiction.
@@ -48,7 +48,7 @@ pub struct ContractSettings {
 }
 
 /// Internal transfers (LED-18, LED-57).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TransferSettings {
     /// Above this many minor units of its currency a second person must approve; none: no limit.
@@ -56,7 +56,7 @@ pub struct TransferSettings {
 }
 
 /// The escrow part (EW8). Amounts are basis points, times are hours; the defaults are those of ESC-70 and MNY-17.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct EscrowSettings {
     /// ESC-70: silence after delivery approves after this long.
@@ -116,7 +116,7 @@ impl Default for EscrowSettings {
 }
 
 /// How long, in hours; fractions are allowed ("0.5"). JSON: a decimal string.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Hours(pub Decimal);
 
@@ -137,7 +137,7 @@ impl Hours {
 }
 
 /// Who gets what of the agreed price, in basis points; they add up to 10,000 (ESC-61, ESC-75).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SplitPolicy {
     pub payee_bp: u32,
@@ -146,7 +146,7 @@ pub struct SplitPolicy {
 }
 
 /// Taxes on the fees, in basis points (MNY-04). What a rate must be is a question for a local accountant.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct TaxPolicy {
     /// On the fees charged to the payee (t1) and on the platform's fee (t2).
@@ -158,7 +158,7 @@ pub struct TaxPolicy {
 }
 
 /// ESC-59.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ApprovalMode {
     /// Silence approves.
@@ -170,7 +170,7 @@ pub enum ApprovalMode {
 }
 
 /// MNY-30.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PenaltyRule {
     pub beneficiary: PenaltyBeneficiary,
@@ -184,7 +184,7 @@ impl Default for PenaltyRule {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PenaltyBeneficiary {
     Payer,

@@ -13,7 +13,7 @@ use crate::wallet::recent::Recent;
 use crate::wallet::{CasePart, HoldPurpose, Place, WalletCommand, WalletError, WalletEvent, WalletFact, WalletOwner, WalletStatus};
 
 /// Sums are kept in minor units: unlike one [`Money`] they have no upper limit that a credit could meet.
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Wallet {
     pub(super) status: WalletStatus,
@@ -34,14 +34,14 @@ pub struct Wallet {
     pub(super) transfers: BTreeMap<i64, RequestedTransfer>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub(super) struct Hold {
     pub(super) amount: Money,
     pub(super) purpose: HoldPurpose,
 }
 
 /// Credited, not usable before `clears_at` (MNY-24).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PendingItem {
     pub(super) amount: Money,
@@ -49,7 +49,7 @@ pub(super) struct PendingItem {
 }
 
 /// Above somebody's limit: waits for a second person.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RequestedTransfer {
     pub(super) amount: Money,

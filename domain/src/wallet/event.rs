@@ -11,7 +11,7 @@ use crate::kernel::{
 };
 
 /// Whose money it is; decides the accounts it stands on (file of accounts: docs/domain/ledger.md).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OwnerType {
     /// A payer (brand, buyer, sponsor): L200, held L202.
@@ -40,7 +40,7 @@ pub fn wallet_id(tenant_id: TenantId, owner_type: OwnerType, owner_id: PartyId, 
 }
 
 /// Every event names the wallet's owner, so that the ledger can post it without looking anything up.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WalletEvent {
     pub owner: WalletOwner,
@@ -49,7 +49,7 @@ pub struct WalletEvent {
 }
 
 /// Whose wallet, in which currency. Never changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WalletOwner {
     pub owner_type: OwnerType,
@@ -64,7 +64,7 @@ impl WalletOwner {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum WalletFact {
     Opened,
@@ -155,7 +155,7 @@ pub enum WalletFact {
 }
 
 /// What one balance gave to a case (MNY-36).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CasePart {
     pub from: Place,
@@ -166,7 +166,7 @@ pub struct CasePart {
 }
 
 /// Which of the wallet's balances takes the money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Place {
     Available,
@@ -180,7 +180,7 @@ pub enum Place {
 }
 
 /// Why money came in, and from whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum CreditPurpose {
     EscrowRelease {
@@ -210,7 +210,7 @@ pub enum CreditPurpose {
     },
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum DebitPurpose {
     /// LED-18, LED-57: names the taker completely, so that the credit cannot fail.
@@ -219,7 +219,7 @@ pub enum DebitPurpose {
     CreditPurchase { units: i64, worth: Worth, expires_at: Option<DateTime<Utc>> },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum HoldPurpose {
     /// Attempt 0: whichever attempt the escrow has open (bank receipts know only the escrow).

@@ -9,7 +9,7 @@ pub(super) const KEPT: usize = 512;
 
 /// Remembers the last [`KEPT`] values. A second guard against doing something twice: the first and exact one is the
 /// command's receipt, which is kept for ever; the last is the account of money in transit, which must return to zero.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub(crate) struct Recent<T>(VecDeque<T>);
 

@@ -12,7 +12,7 @@ pub fn clause_id(tenant_id: TenantId, key: &str) -> ClauseId {
     ClauseId(derived_uuid(tenant_id, Uuid::nil(), &format!("clause:{key}"), 0))
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClauseEvent {
     Created(ClauseText),

@@ -7,7 +7,7 @@ use super::{Artifact, ContractStatus, ContractTerms, ContractVersion, ESignProvi
 use crate::kernel::{BookingId, ContractId, EscrowId, MilestoneId, PartyId, Personal, Sealed, SignerId, StoredEvent};
 use crate::named;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContractEvent {
     pub from: ContractStatus,
@@ -16,7 +16,7 @@ pub struct ContractEvent {
     pub fact: ContractFact,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum ContractFact {
     Created {
@@ -85,6 +85,7 @@ pub enum ContractFact {
 
 named! {
     /// As far as a contract needs to know (MNY-06). It only moves on.
+    #[derive(schemars::JsonSchema)]
     EscrowMark {
         Created = "created",
         /// Past `created`: amount and milestones stand.

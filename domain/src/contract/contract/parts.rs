@@ -11,7 +11,7 @@ use crate::named;
 use crate::tenant::{SplitPolicy, TaxPolicy};
 
 /// Never changes after creation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContractTerms {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,7 +27,7 @@ pub struct ContractTerms {
     pub payee_id: Option<PartyId>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TemplateRef {
     pub id: TemplateId,
@@ -35,7 +35,7 @@ pub struct TemplateRef {
 }
 
 /// CTR-04. Sealed under the contract's own id, so that its text outlives the keys of the persons that it names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContractVersion {
     /// 1, 2, 3 …; given by the domain.
@@ -50,7 +50,7 @@ pub struct ContractVersion {
 }
 
 /// CTR-07.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Milestone {
     pub milestone_id: MilestoneId,
@@ -67,7 +67,7 @@ pub struct Milestone {
 }
 
 /// MNY-03: its part of the one division of the contract's total; its escrow gets exactly this.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MilestoneShare {
     pub split: SplitPolicy,
@@ -75,7 +75,7 @@ pub struct MilestoneShare {
     pub entitlements: Entitlements,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Signer {
     pub signer_id: SignerId,
@@ -98,6 +98,7 @@ impl Signer {
 }
 
 named! {
+    #[derive(schemars::JsonSchema)]
     PartyType {
         Payer = "payer",
         Talent = "talent",
@@ -108,7 +109,7 @@ named! {
 }
 
 /// CTR-40: who, when, from where, to which text.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Signature {
     pub typed_name: Personal<String>,
@@ -121,7 +122,7 @@ pub struct Signature {
     pub method: SignatureMethod,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum SignatureMethod {
     InApp,
@@ -139,6 +140,7 @@ pub enum SignatureMethod {
 named! {
     /// CTR-40, CTR-41: which one is a tenant's setting.
     #[derive(Default)]
+    #[derive(schemars::JsonSchema)]
     ESignProvider {
         #[default]
         InApp = "in_app",
@@ -150,7 +152,7 @@ named! {
 }
 
 /// The document at a provider (CTR-41).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Envelope {
     pub provider: ESignProvider,
@@ -158,8 +160,9 @@ pub struct Envelope {
 }
 
 /// CTR-06.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ContractArtifact")]
 pub struct Artifact {
     pub kind: ArtifactKind,
     pub storage_key: String,
@@ -170,6 +173,8 @@ pub struct Artifact {
 }
 
 named! {
+    #[derive(schemars::JsonSchema)]
+    #[schemars(rename = "ContractArtifactKind")]
     ArtifactKind {
         /// As it was sent, without signatures.
         RenderedPdf = "rendered_pdf",

@@ -5,6 +5,7 @@ use crate::named;
 
 named! {
     #[derive(Default)]
+    #[derive(schemars::JsonSchema)]
     ContractStatus {
         /// Before the first event.
         #[default]
@@ -19,6 +20,7 @@ named! {
 
 named! {
     /// What can be asked.
+    #[derive(schemars::JsonSchema)]
     ContractAction {
         Create = "create",
         Edit = "edit",

@@ -13,6 +13,7 @@ use crate::named;
 
 named! {
     /// CTR-07, as readers see it.
+    #[derive(schemars::JsonSchema)]
     MilestoneStatus {
         Pending = "pending",
         Reached = "reached",

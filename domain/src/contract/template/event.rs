@@ -6,7 +6,7 @@ use super::TemplateVersion;
 use crate::kernel::StoredEvent;
 use crate::named;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TemplateEvent {
     Created(TemplateVersion),
@@ -14,7 +14,7 @@ pub enum TemplateEvent {
 }
 
 /// `{{name}}` in the text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Variable {
     pub name: String,
@@ -29,6 +29,7 @@ pub struct Variable {
 named! {
     /// Only published ones make contracts (CTR-30).
     #[derive(Default)]
+    #[derive(schemars::JsonSchema)]
     TemplateStatus {
         Draft = "draft",
         #[default]

@@ -5,4 +5,4 @@ mod document;
 mod entries;
 mod histories;
 mod postings;
-mod samples;
+pub(crate) mod samples;

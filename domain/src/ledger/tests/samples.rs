@@ -345,3 +345,38 @@ pub(super) fn without_money() -> Vec<AnyEvent> {
     events.push(TenantEvent::Activated.into());
     events
 }
+
+/// One of nearly every kind, with money and without.
+pub(crate) fn every() -> Vec<AnyEvent> {
+    let user = |fact| wallet(OwnerType::User, fact);
+    let mut events = without_money();
+    events.extend([
+        receipt("10", None),
+        receipt("10", Some(PAYER)),
+        assigned("10"),
+        funded("10", vec![part(1, "10", "10")]),
+        released(MoneySource::Open, "10", vec![leg(0, LegParty::Payee(PAYEE), "10")]),
+        partially_released("5", vec![leg(0, LegParty::Tenant, "5")]),
+        refunded(MoneySource::Open, "10"),
+        penalty("1", LegParty::Platform),
+        disputed("5"),
+        widened("5"),
+        settled_case_refunded(),
+        redo("5"),
+        dismissed("5"),
+        user(credited("10", pending())),
+        user(credited("10", Place::Freeze)),
+        user(debited("1")),
+        user(hold_placed("1")),
+        user(hold_captured("1", "0", Place::Available)),
+        user(hold_lifted("1", Place::Available)),
+        user(case_frozen(&[(Place::Available, "5"), (pending(), "5")])),
+        credits_sold("10", "2"),
+        credits_reserved("10"),
+        credits_released(vec![promo_part(1)], vec![sold_part(1, "1")]),
+        credits_consumed(vec![taxed_part("10", "2")], true, Provider::Tenant, Some("1")),
+        credits_revoked(vec![taxed_part("10", "2")]),
+        credits_expired(promo_part(1)),
+    ]);
+    events
+}
