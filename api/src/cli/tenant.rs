@@ -206,7 +206,7 @@ impl Desk {
 }
 
 /// Whoever may run this program with the writer's password is the platform's operator; the log says so.
-fn operator() -> Actor {
+pub(super) fn operator() -> Actor {
     Actor { id: PartyId(Uuid::nil()), kind: ActorKind::User, roles: Roles::from([Role::Superadmin]), amount_limits: Vec::new() }
 }
 

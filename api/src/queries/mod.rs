@@ -10,6 +10,7 @@ pub(crate) mod escrow;
 pub(crate) mod job;
 pub(crate) mod ledger;
 mod position; // `X-Min-Position`
+pub(crate) mod replay; // the log itself, for auditors
 pub(crate) mod statement;
 pub(crate) mod wallet;
 

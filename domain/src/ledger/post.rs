@@ -29,7 +29,8 @@ pub fn post(origin: &Origin, event: &AnyEvent) -> Result<Option<JournalEntry>, U
         | AnyEvent::Clause(_)
         | AnyEvent::Contract(_)
         | AnyEvent::Dispute(_)
-        | AnyEvent::Asset(_) => None,
+        | AnyEvent::Asset(_)
+        | AnyEvent::Access(_) => None,
     };
     moved.map_or(Ok(None), |(kind, lines)| JournalEntry::try_new(kind, lines))
 }
