@@ -10,6 +10,7 @@ pub mod routes;
 pub mod server;
 pub mod telemetry;
 
+mod audit;
 mod call_sheet;
 mod commands;
 mod edge;
@@ -27,6 +28,7 @@ mod root_span;
 mod signing_link; // for signers without an account
 mod state;
 
+pub use audit::AuditSide;
 pub use commands::esign_webhook::WebhookSecrets;
 pub use queries::QuerySide;
 pub use rate_limit::PerActor;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_actix_web::TracingLogger;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
+use crate::audit::AuditSide;
 use crate::auth::{Keyring, TokenPolicy, Verifier, guard};
 use crate::edge::edge;
 use crate::error::ApiError;
@@ -56,6 +57,8 @@ pub struct ServerConfig {
 pub struct Parts {
     pub commands: Option<CommandSide>,
     pub queries: Option<QuerySide>,
+    /// For auditors, who read the log itself.
+    pub audit: Option<AuditSide>,
     pub checks: Vec<Check>,
     pub metrics: Option<PrometheusHandle>,
 }
@@ -83,11 +86,11 @@ pub fn bind(config: ServerConfig, parts: Parts) -> std::io::Result<BoundServer> 
         metrics: parts.metrics.clone(),
         tasks: tasks.clone(),
     });
-    let (commands, queries) = (parts.commands.map(Data::new), parts.queries.map(Data::new));
+    let (commands, queries, audit) = (parts.commands.map(Data::new), parts.queries.map(Data::new), parts.audit.map(Data::new));
     let (has_commands, has_queries) = (commands.is_some(), queries.is_some());
     let (origins, docs) = (config.cors_origins, config.docs);
     let server = HttpServer::new(move || {
-        let (shared, commands, queries) = (shared.clone(), commands.clone(), queries.clone());
+        let (shared, commands, queries, audit) = (shared.clone(), commands.clone(), queries.clone(), audit.clone());
         let served = move |spec: &RouteSpec| match spec.kind {
             Kind::Command => has_commands,
             Kind::Query => has_queries,
@@ -95,7 +98,7 @@ pub fn bind(config: ServerConfig, parts: Parts) -> std::io::Result<BoundServer> 
         };
         App::new()
             .app_data(PayloadConfig::new(MAX_PAYLOAD_BYTES))
-            .configure(|app| add_data(app, shared, commands, queries))
+            .configure(|app| add_data(app, shared, commands, queries, audit))
             .configure(|app| add_routes(app, served))
             .configure(|app| {
                 if docs {
@@ -168,13 +171,22 @@ async fn keep_up(metrics: PrometheusHandle) {
     }
 }
 
-fn add_data(app: &mut ServiceConfig, shared: Shared, commands: Option<Data<CommandSide>>, queries: Option<Data<QuerySide>>) {
+fn add_data(
+    app: &mut ServiceConfig,
+    shared: Shared,
+    commands: Option<Data<CommandSide>>,
+    queries: Option<Data<QuerySide>>,
+    audit: Option<Data<AuditSide>>,
+) {
     app.app_data(shared);
     if let Some(commands) = commands {
         app.app_data(commands);
     }
     if let Some(queries) = queries {
         app.app_data(queries);
+    }
+    if let Some(audit) = audit {
+        app.app_data(audit);
     }
 }
 
@@ -252,7 +264,7 @@ mod tests {
             tasks: Tasks::new(Handle::current()),
         });
         let app = App::new()
-            .configure(|app| add_data(app, shared, None, None))
+            .configure(|app| add_data(app, shared, None, None, None))
             .configure(|app| add_routes(app, |_| true))
             .configure(add_docs)
             .default_service(web::to(nothing_here))

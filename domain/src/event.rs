@@ -10,6 +10,7 @@ pub use version::{UPCASTERS, Upcaster, current_version};
 
 use cqrs_es::Aggregate;
 
+use crate::access::Access;
 use crate::asset::Asset;
 use crate::bank_receipt::BankReceipt;
 use crate::booking::Booking;
@@ -89,6 +90,62 @@ macro_rules! aggregates {
             }
         }
 
+        /// The state of a stream of any aggregate, folded by the aggregate itself: what an auditor's replay shows (ANA-38).
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum AnyAggregate {
+            $($aggregate(Box<$aggregate>)),+
+        }
+
+        impl AnyAggregate {
+            /// Before the first event.
+            ///
+            /// # Errors
+            /// `UnknownAggregate` when it is none of ours.
+            pub fn new(stored_type: &str) -> Result<Self, DecodeError> {
+                match stored_type {
+                    $($aggregate::TYPE => Ok(Self::$aggregate(Box::default())),)+
+                    other => Err(DecodeError::UnknownAggregate(other.to_owned())),
+                }
+            }
+
+            /// The state after `event`; an event of another aggregate changes nothing.
+            pub fn apply(&mut self, event: &AnyEvent) {
+                match self {
+                    $(Self::$aggregate(state) => {
+                        if let Some(event) = $aggregate::event_of(event) {
+                            Aggregate::apply(state.as_mut(), event.clone());
+                        }
+                    })+
+                }
+            }
+
+            /// False until the first event.
+            #[must_use]
+            pub fn exists(&self) -> bool {
+                match self {
+                    $(Self::$aggregate(state) => TenantAggregate::exists(state.as_ref()),)+
+                }
+            }
+
+            /// The name of the current state, as answers show it.
+            #[must_use]
+            pub fn status(&self) -> &'static str {
+                match self {
+                    $(Self::$aggregate(state) => TenantAggregate::status(state.as_ref()),)+
+                }
+            }
+
+            /// The fields of the state as JSON; sealed values stay sealed.
+            ///
+            /// # Errors
+            /// When a field cannot be written as JSON.
+            pub fn state(&self) -> Result<serde_json::Value, serde_json::Error> {
+                match self {
+                    $(Self::$aggregate(state) => serde_json::to_value(state.as_ref()),)+
+                }
+            }
+        }
+
         $(
             impl From<<$aggregate as Aggregate>::Event> for AnyEvent {
                 fn from(event: <$aggregate as Aggregate>::Event) -> Self {
@@ -119,6 +176,7 @@ aggregates! {
     Credits,
     Asset,
     Person,
+    Access,
 }
 
 /// Finds an aggregate's own events among all.

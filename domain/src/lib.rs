@@ -2,6 +2,7 @@
 //!
 //! One folder per bounded context; each has the same name in every other crate. Start at [`escrow`].
 
+pub mod access;
 pub mod asset;
 pub mod bank_receipt;
 pub mod booking;

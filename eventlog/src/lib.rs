@@ -20,7 +20,7 @@ pub use append::LockedTenant;
 pub use error::{AppendError, LogError};
 pub use types::{
     Appended, Batch, HeadMove, LoadRequest, Loaded, NewClaim, NewEvent, NewReceipt, ReceiptKey, StoredEvent, StoredReceipt, StreamId, Unit,
-    UnitOutcome,
+    UnitOutcome, UnreadableEvent,
 };
 
 /// The texts of the statements on the hot path, for the test that looks at their plans.

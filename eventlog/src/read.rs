@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use holdfast_domain::event::aggregate_type;
+use holdfast_domain::event::{AGGREGATE_TYPES, aggregate_type};
 use holdfast_domain::kernel::TenantId;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -83,6 +83,49 @@ impl EventLog {
         let rows: Vec<(Uuid, i64, DateTime<Utc>)> =
             sqlx::query_as("SELECT tenant_id, position, recorded_at FROM tenant_heads").fetch_all(&mut *connection).await?;
         Ok(rows.into_iter().map(|(tenant_id, position, recorded_at)| (TenantId(tenant_id), (position, recorded_at))).collect())
+    }
+
+    /// As [`Self::read_stream`], in a transaction that sees this tenant's rows only: for the role `auditor`, to which the
+    /// database shows nothing before its session is set to a tenant (protocols 11).
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn read_stream_as_tenant(&self, stream: StreamId, after_sequence: i64, limit: i64) -> Result<Vec<StoredEvent>, LogError> {
+        let mut tx = self.pool.begin_tenant_read(stream.tenant_id).await?;
+        let rows = sqlx::query(
+            "SELECT tenant_id, position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, recorded_at
+             FROM events WHERE tenant_id = $1 AND aggregate_type = $2 AND aggregate_id = $3 AND sequence > $4
+             ORDER BY tenant_id, aggregate_type, aggregate_id, sequence LIMIT $5",
+        )
+        .bind(stream.tenant_id.uuid())
+        .bind(stream.aggregate_type)
+        .bind(stream.aggregate_id)
+        .bind(after_sequence)
+        .bind(limit)
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(rows.iter().map(stored_event).collect::<Result<_, _>>()?)
+    }
+
+    /// The tenant's streams with this id: none, one, or one each of several aggregates. Reads as the tenant.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn streams_with_id(&self, tenant_id: TenantId, aggregate_id: Uuid) -> Result<Vec<StreamId>, LogError> {
+        let mut tx = self.pool.begin_tenant_read(tenant_id).await?;
+        let types: Vec<String> = sqlx::query_scalar(
+            "SELECT aggregate_type FROM events
+             WHERE tenant_id = $1 AND aggregate_type = ANY ($2::text[]) AND aggregate_id = $3 AND sequence = 1",
+        )
+        .bind(tenant_id.uuid())
+        .bind(AGGREGATE_TYPES)
+        .bind(aggregate_id)
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        let ours = AGGREGATE_TYPES.iter().filter(|name| types.iter().any(|found| found == *name));
+        Ok(ours.map(|aggregate_type| StreamId { tenant_id, aggregate_type, aggregate_id }).collect())
     }
 
     /// The heads of these tenants; those without one are missing.

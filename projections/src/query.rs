@@ -73,7 +73,10 @@ impl Page {
     }
 
     /// Where the last page ended; none for the first.
-    pub(crate) fn after<C: DeserializeOwned>(&self, sort: &str) -> Result<Option<C>, QueryError> {
+    ///
+    /// # Errors
+    /// `InvalidCursor` when it was not made for `sort`.
+    pub fn after<C: DeserializeOwned>(&self, sort: &str) -> Result<Option<C>, QueryError> {
         let Some(text) = &self.cursor else { return Ok(None) };
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| QueryError::InvalidCursor)?;
         let (made_for, end): (String, C) = serde_json::from_slice(&bytes).map_err(|_| QueryError::InvalidCursor)?;
@@ -81,12 +84,16 @@ impl Page {
     }
 
     /// One more row than the page holds tells whether there is another page.
-    pub(crate) fn fetch(&self) -> i64 {
+    #[must_use]
+    pub fn fetch(&self) -> i64 {
         i64::try_from(self.limit + 1).unwrap_or(i64::MAX)
     }
 
     /// `rows` as fetched with [`Page::fetch`]; `end` names a row's place in the sort.
-    pub(crate) fn list<R, C: Serialize>(&self, sort: &str, mut rows: Vec<R>, end: impl Fn(&R) -> C) -> Result<List<R>, QueryError> {
+    ///
+    /// # Errors
+    /// When the place cannot be written down.
+    pub fn list<R, C: Serialize>(&self, sort: &str, mut rows: Vec<R>, end: impl Fn(&R) -> C) -> Result<List<R>, QueryError> {
         let more = rows.len() > self.limit;
         rows.truncate(self.limit);
         let next_cursor = match rows.last() {

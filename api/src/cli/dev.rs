@@ -51,6 +51,7 @@ const NEEDS: Needs = Needs {
         (Side::Read, DatabaseRole::Admin),
         (Side::Write, DatabaseRole::Writer),
         (Side::Read, DatabaseRole::Reader),
+        (Side::Write, DatabaseRole::Auditor),
     ],
 };
 

@@ -8,6 +8,7 @@ mod migrate;
 mod person;
 pub mod print;
 mod reactions;
+mod replay;
 mod serve;
 mod tenant;
 mod token;
@@ -46,6 +47,7 @@ enum Command {
     Verify(verify::Arguments),
     Doctor(doctor::Arguments),
     Reactions(reactions::Arguments),
+    Replay(replay::Arguments),
 }
 
 /// Parses the command line and runs it.
@@ -79,6 +81,7 @@ async fn run(Arguments { global, command }: Arguments) -> anyhow::Result<ExitCod
         Command::Verify(arguments) => verify::run(&global, arguments).await,
         Command::Doctor(arguments) => doctor::run(&global, arguments).await,
         Command::Reactions(arguments) => reactions::run(&global, arguments).await,
+        Command::Replay(arguments) => replay::run(&global, arguments).await,
     }
 }
 

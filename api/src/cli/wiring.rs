@@ -31,12 +31,14 @@ use crate::payment_sessions::NoProvider;
 use crate::server::{self, Parts, ServerConfig};
 use crate::settings::{DatabaseRole, LogFormat, Settings, Side};
 use crate::telemetry::{self, TelemetryConfig, TelemetryGuard};
-use crate::{CommandSide, PerActor, QuerySide};
+use crate::{AuditSide, CommandSide, PerActor, QuerySide};
 
 /// Requests that may wait for `X-Min-Position` at the same time.
 const MAX_WAITING: usize = 2_000;
 /// For the feed that all consumers share.
 const READING_CONNECTIONS: u32 = 4;
+/// For auditors, who are few.
+const AUDITING_CONNECTIONS: u32 = 4;
 const DEADLINES_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) async fn pool(settings: &Settings, side: Side, role: DatabaseRole, max_connections: u32) -> anyhow::Result<Pool> {
@@ -226,7 +228,9 @@ impl Shop<'_> {
             Check::projector_lag(log.clone(), reading.clone()),
             Check::files(Arc::clone(&files)),
         ];
+        let auditing = pool(settings, Side::Write, DatabaseRole::Auditor, AUDITING_CONNECTIONS).await?;
         let parts = Parts {
+            audit: Some(AuditSide { log: EventLog::new(auditing), writers: writers.clone() }),
             commands: Some(CommandSide {
                 writers,
                 pool: sealing.clone(),

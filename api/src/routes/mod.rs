@@ -93,6 +93,7 @@ const TABLES: &[&[RouteSpec]] = &[
     crate::queries::credits::ROUTES,
     crate::queries::ledger::ROUTES,
     crate::queries::audit::ROUTES,
+    crate::queries::replay::ROUTES,
     crate::queries::contract::ROUTES,
     crate::queries::job::ROUTES,
     crate::queries::booking::ROUTES,
@@ -125,6 +126,8 @@ const CONTEXT_CASES: &[&[AccessCase]] = &[
     crate::commands::call_sheet::CASES,
     crate::queries::job::CASES,
     crate::queries::booking::CASES,
+    crate::queries::audit::CASES,
+    crate::queries::replay::CASES,
 ];
 
 /// All routes.

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use holdfast_domain::access::Access;
 use holdfast_domain::kernel::{Context, TenantAggregate, TenantId};
 use holdfast_domain::tenant::{Tenant, TenantStatus};
 use holdfast_eventlog::{
@@ -401,6 +402,8 @@ impl Work {
             match tenant.filter(|tenant| tenant.exists()).map(Tenant::tenant_status) {
                 None | Some(TenantStatus::Unknown) => return Some(Refusal::TenantUnknown),
                 // The system finishes what is under way: money in flight must land (MNY-01).
+                // Suspension stops commands, not looking: what was looked at is written down all the same (ANA-38).
+                Some(TenantStatus::Suspended) if job.stream.aggregate_type == <Access as cqrs_es::Aggregate>::TYPE => {}
                 Some(TenantStatus::Suspended) if !job.is_system() && !job.caller.actor.is_platform() => {
                     return Some(Refusal::TenantSuspended);
                 }

@@ -30,7 +30,8 @@ pub fn post(origin: &Origin, event: &AnyEvent) -> Result<Option<JournalEntry>, U
         | AnyEvent::Contract(_)
         | AnyEvent::Dispute(_)
         | AnyEvent::Asset(_)
-        | AnyEvent::Person(_) => None,
+        | AnyEvent::Person(_)
+        | AnyEvent::Access(_) => None,
     };
     moved.map_or(Ok(None), |(kind, lines)| JournalEntry::try_new(kind, lines))
 }

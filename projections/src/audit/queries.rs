@@ -52,6 +52,9 @@ pub struct AuditEntry {
     pub recorded_at: DateTime<Utc>,
 }
 
+pub(crate) const AUDIT_COLUMNS: &str = "position, event_id, action, entity_type, entity_id, sequence, actor_id, actor_kind, actor_roles,
+    request_id, correlation_id, causation_id, change, occurred_at, recorded_at";
+
 /// Newest first.
 ///
 /// # Errors
@@ -60,11 +63,7 @@ pub async fn list(pool: &Pool, tenant_id: TenantId, filter: &AuditFilter, page: 
     const SORT: &str = "audit";
     let after: Option<i64> = page.after(SORT)?;
     let mut reading = Reading::begin(pool, tenant_id, &[PROJECTION]).await?;
-    let mut sql = QueryBuilder::<Postgres>::new(
-        "SELECT position, event_id, action, entity_type, entity_id, sequence, actor_id, actor_kind, actor_roles, request_id,
-                correlation_id, causation_id, change, occurred_at, recorded_at
-         FROM audit_log WHERE tenant_id = ",
-    );
+    let mut sql = QueryBuilder::<Postgres>::new(format!("SELECT {AUDIT_COLUMNS} FROM audit_log WHERE tenant_id = "));
     sql.push_bind(tenant_id.uuid());
     if let Some(position) = after {
         sql.push(" AND position < ").push_bind(position);
