@@ -100,7 +100,10 @@ impl EventLog {
     }
 
     /// How far a subscription that keeps its checkpoints in this database has come, per tenant.
-    pub(crate) async fn checkpoints(&self, subscription: &str) -> Result<HashMap<TenantId, i64>, sqlx::Error> {
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn checkpoints(&self, subscription: &str) -> Result<HashMap<TenantId, i64>, sqlx::Error> {
         let rows: Vec<(Uuid, i64)> = sqlx::query_as("SELECT tenant_id, position FROM subscription_checkpoints WHERE subscription = $1")
             .bind(subscription)
             .fetch_all(&mut *self.pool.acquire().await?)

@@ -1,5 +1,6 @@
 //! The `holdfast` command line. Each subcommand is one file; what they share about settings is in `context`.
 
+mod consumers;
 mod context;
 mod demo;
 mod dev;
@@ -7,6 +8,7 @@ mod doctor;
 mod migrate;
 pub mod print;
 mod reactions;
+mod relay;
 mod serve;
 mod tenant;
 mod token;
@@ -44,6 +46,8 @@ enum Command {
     Verify(verify::Arguments),
     Doctor(doctor::Arguments),
     Reactions(reactions::Arguments),
+    Consumers(consumers::Arguments),
+    Relay(relay::Arguments),
 }
 
 /// Parses the command line and runs it.
@@ -76,6 +80,8 @@ async fn run(Arguments { global, command }: Arguments) -> anyhow::Result<ExitCod
         Command::Verify(arguments) => verify::run(&global, arguments).await,
         Command::Doctor(arguments) => doctor::run(&global, arguments).await,
         Command::Reactions(arguments) => reactions::run(&global, arguments).await,
+        Command::Consumers(arguments) => consumers::run(&global, arguments).await,
+        Command::Relay(arguments) => relay::run(&global, arguments).await,
     }
 }
 
