@@ -73,9 +73,9 @@ class Store:
 
 
 def event_of_line(line, tenant):
-    """(position, type, payload text) of a line of an export; None for its header and footer, which have no position."""
+    """(position, type, payload text) of a line of an export; None for its header and footer."""
     fields = json.loads(line)
-    if "position" not in fields:
+    if "eventType" not in fields:
         return None
     if fields.get("tenantId", tenant) != tenant:
         raise Gap(f"the export is about another tenant: {fields['tenantId']}")

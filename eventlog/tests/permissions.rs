@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_nats::Client;
 use futures::StreamExt as _;
 use holdfast_eventlog::nats::access::{CONSUMER_API, Grant};
-use holdfast_eventlog::nats::{decode, encode};
+use holdfast_eventlog::nats::{Nats, decode, encode};
 use holdfast_eventlog::{StoredEvent, relay};
 use nkeys::KeyPair;
 use support::nats_server::NatsServer;
@@ -227,6 +227,8 @@ async fn a_consumer_gets_all_of_its_tenant_and_nothing_of_another() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let after = durable().await;
         assert_eq!((after.pending, after.unacknowledged), (0, 0), "{after:?}");
+        assert!(Nats::consumer_reaches(&server.url(), &keys[0].seed().unwrap(), &grants[0]).await);
+        assert!(!Nats::consumer_reaches(&server.url(), &keys[0].seed().unwrap(), &grants[1]).await);
         // What comes now, at once.
         let mut live = consumer.client.subscribe(format!("events.{}.>", tenant(1))).await.unwrap();
         consumer.client.flush().await.unwrap();

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Subcommand;
 use holdfast_domain::kernel::TenantId;
+use holdfast_eventlog::nats::Nats;
 use holdfast_eventlog::nats::access::{CONSUMER_API, ConsumerName, Grant, consumers_file, grants};
 
 use super::context::{Global, Opened};
@@ -44,6 +45,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make the durables again, after NATS has lost its store.
+    Restore,
     /// Shut a consumer out and forget how far it has come.
     Remove {
         #[arg(long)]
@@ -61,6 +64,7 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> anyhow::Result
         Ok(desk) => match arguments.command {
             Command::Add { tenant, name, json } => desk.add(tenant, name, json).await,
             Command::List { json } => desk.list(json).await,
+            Command::Restore => desk.restore().await,
             Command::Remove { tenant, name } => desk.remove(tenant, &name).await,
         },
         Err(error) => Err(error),
@@ -99,9 +103,10 @@ impl<'a> Desk<'a> {
         // The durable first: a key without one would be let in and get nothing.
         self.admin().await?.make_durable(&grant).await.context("cannot make the durable; the relay makes its stream when it runs")?;
         self.grants.push(grant.clone());
-        self.write().await?;
         let seed = key.seed().context("cannot make an nkey")?;
         let url = self.opened.settings.nats.url.clone().unwrap_or_default();
+        self.write()?;
+        self.let_in(&url, &seed, &grant).await?;
         let (durable, inbox, subject) = (grant.durable(), grant.inbox_prefix(), grant.subject());
         if json {
             return print::json(&serde_json::json!({
@@ -154,11 +159,24 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
+    /// Those that are there stay as they are.
+    async fn restore(self) -> anyhow::Result<()> {
+        let admin = self.admin().await?;
+        for grant in &self.grants {
+            admin.make_durable(grant).await.with_context(|| format!("cannot make the durable of {} of {}", grant.name, grant.tenant_id))?;
+        }
+        print::line(format!("{} durables are there", self.grants.len()))?;
+        Ok(())
+    }
+
     /// The key first: whoever is connected with it is disconnected by the reload.
     async fn remove(mut self, tenant_id: TenantId, name: &ConsumerName) -> anyhow::Result<()> {
         let at = self.find(tenant_id, name).with_context(|| format!("there is no {name} of {tenant_id}"))?;
         let grant = self.grants.remove(at);
-        self.write().await?;
+        self.write()?;
+        if let Some(embedded) = self.reloads_itself() {
+            embedded.reload_nats().await?;
+        }
         self.admin().await?.delete_durable(&grant).await.context("the consumer is out of the file, but its durable is still there")?;
         print::line(format!("{name} of {tenant_id} may no longer read"))?;
         self.say_what_is_left()
@@ -168,20 +186,29 @@ impl<'a> Desk<'a> {
         self.grants.iter().position(|grant| grant.tenant_id == tenant_id && grant.name == *name)
     }
 
-    async fn admin(&self) -> anyhow::Result<holdfast_eventlog::nats::Nats> {
+    async fn admin(&self) -> anyhow::Result<Nats> {
         let seed = self.opened.settings.nats.admin_nkey_seed.as_ref();
         wiring::nats_now(&self.opened.settings, Some(seed.context("nats.admin_nkey_seed is not set")?)).await
     }
 
-    /// All of the file or nothing; only public keys are in it. The embedded server reads it at once.
-    async fn write(&self) -> anyhow::Result<()> {
+    /// A server that has a new account wants to be told twice before its imports work (nats-server 2.15).
+    async fn let_in(&self, url: &str, seed: &str, grant: &Grant) -> anyhow::Result<()> {
+        let Some(embedded) = self.reloads_itself() else { return Ok(()) };
+        for _ in 0..10 {
+            embedded.reload_nats().await?;
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            if Nats::consumer_reaches(url, seed, grant).await {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("the embedded NATS does not let the new consumer in; see nats.log in the folder")
+    }
+
+    /// All of the file or nothing; only public keys are in it.
+    fn write(&self) -> anyhow::Result<()> {
         let temporary = self.file.with_extension("new");
         let written = std::fs::write(&temporary, consumers_file(&self.grants)).and_then(|()| std::fs::rename(&temporary, &self.file));
-        written.with_context(|| format!("cannot write {}", self.file.display()))?;
-        match self.reloads_itself() {
-            Some(embedded) => embedded.reload_nats().await,
-            None => Ok(()),
-        }
+        written.with_context(|| format!("cannot write {}", self.file.display()))
     }
 
     fn reloads_itself(&self) -> Option<&crate::embedded::Embedded> {
@@ -192,7 +219,7 @@ impl<'a> Desk<'a> {
         if self.reloads_itself().is_none() {
             let file = self.file.display();
             print::line(format!(
-                "{file} is written; it takes effect when each NATS server has it and is reloaded (nats-server --signal reload)."
+                "{file} is written; it takes effect when each NATS server has it and is reloaded, twice for a new one (nats-server --signal reload)."
             ))?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use async_nats::jetstream;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use futures::TryStreamExt as _;
 
-use super::access::Grant;
+use super::access::{CONSUMER_API, Grant};
 use super::{Nats, NatsError};
 
 /// How far a durable has come.
@@ -70,6 +70,21 @@ impl Nats {
             durables.push(Durable { name: info.name, pending: info.num_pending, unacknowledged: info.num_ack_pending });
         }
         Ok(durables)
+    }
+
+    /// Whether a consumer reaches its durable with its seed: also the proof that the server has read the consumers file.
+    pub async fn consumer_reaches(url: &str, seed: &str, grant: &Grant) -> bool {
+        let options = async_nats::ConnectOptions::with_nkey(seed.to_owned())
+            .custom_inbox_prefix(grant.inbox_prefix())
+            .require_tls(url.starts_with("tls://"))
+            .request_timeout(Some(Duration::from_secs(1)));
+        let Ok(client) = options.connect(url).await else { return false };
+        let info = format!("{CONSUMER_API}.CONSUMER.INFO.EVENTS.{}", grant.durable());
+        let answer = client.request(info, Vec::new().into()).await;
+        // An error is an object with the key `error`.
+        answer.is_ok_and(|answer| {
+            serde_json::from_slice::<serde_json::Value>(&answer.payload).is_ok_and(|answer| answer.get("error").is_none())
+        })
     }
 
     fn admin_api(&self) -> Result<jetstream::Context, NatsError> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_nats::jetstream;
 use async_nats::jetstream::context::{ContextBuilder, PublishAckFuture, PublishError};
 use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::publish::PublishAck;
 use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
 
@@ -59,11 +60,14 @@ impl Publisher {
         let ready = self.stream.ready().await.map_err(Box::new)?;
         let events = events.iter().map(|event| &***event);
         let published = publish_all(&self.nats, &self.jetstream, events, message_id).await;
+        if let Ok(Some(sequence)) = &published {
+            self.stream.acknowledged(*sequence);
+        }
         drop(ready);
         if published.is_err() {
             self.stream.doubt().await; // the batch is repeated
         }
-        published
+        published.map(drop)
     }
 
     /// Moves the checkpoint unless somebody else has.
@@ -157,28 +161,35 @@ pub(super) fn context(nats: &Nats) -> jetstream::Context {
     ContextBuilder::new().ack_timeout(ACK_WITHIN).timeout(ACK_WITHIN).max_ack_inflight(1 << 20).build(nats.client().clone())
 }
 
-/// In the given order; returns when all are acknowledged. After a failure some may be published.
+/// In the given order; returns when all are acknowledged, with the stream's number of the last one that it had not taken before.
+/// After a failure some may be published.
 pub(super) async fn publish_all<'a>(
     nats: &Nats,
     jetstream: &jetstream::Context,
     events: impl Iterator<Item = &'a StoredEvent>,
     message_id: impl Fn(&StoredEvent) -> String,
-) -> Result<(), PublishFailure> {
+) -> Result<Option<u64>, PublishFailure> {
     if !nats.is_connected() {
         return Err(NatsError::NotConnected.into()); // else they would wait in the client's buffer
     }
+    let mut last = None;
+    let mut note = |ack: PublishAck| {
+        if !ack.duplicate {
+            last = Some(ack.sequence);
+        }
+    };
     let mut acks: VecDeque<PublishAckFuture> = VecDeque::with_capacity(IN_FLIGHT);
     for event in events {
         let message = PublishMessage::build().message_id(message_id(event)).payload(nats::encode(event)?.into());
         if acks.len() == IN_FLIGHT
             && let Some(oldest) = acks.pop_front()
         {
-            oldest.await?;
+            note(oldest.await?);
         }
         acks.push_back(jetstream.send_publish(nats.subject(event), message).await?);
     }
     for ack in acks {
-        ack.await?;
+        note(ack.await?);
     }
-    Ok(())
+    Ok(last)
 }

@@ -4,6 +4,7 @@
 //! carries none. A store that was put back to an older state is seen by its last messages.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -32,6 +33,8 @@ pub(super) struct WholeStream {
     proof: Proof,
     ended: CancellationToken,
     known: RwLock<Known>,
+    /// The highest number that the stream gave to a message of ours.
+    acknowledged: AtomicU64,
 }
 
 /// What was seen when the stream was last looked at.
@@ -73,7 +76,7 @@ struct Missing {
 impl WholeStream {
     pub(super) fn new(nats: Nats, log: EventLog, proof: Proof, ended: CancellationToken) -> Self {
         let jetstream = publish::context(&nats);
-        Self { nats, jetstream, log, proof, ended, known: RwLock::default() }
+        Self { nats, jetstream, log, proof, ended, known: RwLock::default(), acknowledged: AtomicU64::new(0) }
     }
 
     /// Returns when nothing is missing; as long as the answer is held, nobody fills the stream, so that a tenant's events
@@ -91,6 +94,11 @@ impl WholeStream {
         Ok(known.downgrade())
     }
 
+    /// A stream that ends below this number when it is looked at has been put back to an older state.
+    pub(super) fn acknowledged(&self, sequence: u64) {
+        self.acknowledged.fetch_max(sequence, Ordering::AcqRel);
+    }
+
     /// After a failure: wiped, perhaps.
     pub(super) async fn doubt(&self) {
         self.known.write().await.certain = false;
@@ -99,7 +107,7 @@ impl WholeStream {
     /// Looks at the start, after every reconnect and once in `every`: a wipe is healed also when no event follows.
     pub(super) async fn watch(&self, every: Duration) {
         let statistics = self.nats.client().statistics();
-        let connects = || statistics.connects.load(std::sync::atomic::Ordering::Relaxed);
+        let connects = || statistics.connects.load(Ordering::Relaxed);
         let (mut looked_at, mut connected) = (None::<Instant>, connects());
         while !self.ended.is_cancelled() {
             let due = looked_at.is_none_or(|at| at.elapsed() >= every) || connects() != connected;
@@ -124,7 +132,10 @@ impl WholeStream {
         let filled = found.as_ref().is_some_and(|stream| nats::is_filled(&stream.cached_info().config));
         let now = found.as_ref().map(seen);
         let unchanged = match (&known.seen, &now) {
-            (Some(before), Some(now)) => before.created == now.created && before.last_sequence <= now.last_sequence,
+            (Some(before), Some(now)) => {
+                let expected = before.last_sequence.max(self.acknowledged.load(Ordering::Acquire));
+                before.created == now.created && expected <= now.last_sequence
+            }
             _ => false,
         };
         if filled && unchanged {
@@ -142,7 +153,9 @@ impl WholeStream {
         if !filled {
             self.nats.set_stream(true).await?;
         }
-        *known = Known { seen: self.stream().await?.as_ref().map(seen), certain: true };
+        let now = self.stream().await?.as_ref().map(seen);
+        self.acknowledged.store(0, Ordering::Release);
+        *known = Known { seen: now, certain: true };
         Ok(())
     }
 

@@ -67,19 +67,27 @@ impl NatsServer {
         std::fs::write(self.folder.join("nats-consumers.conf"), consumers_file(grants)).unwrap();
     }
 
-    /// As the product does it: the file, then the signal.
+    /// As the product does it: the file, then the signal, twice.
     pub(crate) async fn grant(&self, grants: &[Grant]) {
         self.write_consumers(grants);
+        self.reload().await;
+        self.reload().await;
+    }
+
+    async fn reload(&self) {
+        let log = || std::fs::read_to_string(self.folder.join("log")).unwrap();
+        let reloads = || log().matches("Reloaded server configuration").count();
+        let before = reloads();
         let pid = self.process.as_ref().unwrap().id();
         let reloaded = Command::new(binary()).arg("--signal").arg(format!("reload={pid}")).status().unwrap();
         assert!(reloaded.success());
         for _ in 0..200 {
-            if std::fs::read_to_string(self.folder.join("log")).unwrap().contains("Reloaded server configuration") {
+            if reloads() > before {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
-        panic!("nats-server does not take its configuration: {}", std::fs::read_to_string(self.folder.join("log")).unwrap());
+        panic!("nats-server does not take its configuration: {}", log());
     }
 
     pub(crate) fn kill(&mut self) {
