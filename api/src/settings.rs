@@ -131,6 +131,10 @@ pub struct Nats {
     pub relay_nkey_seed: Option<SecretString>,
     /// Seed of the nkey user that may subscribe to `events.>`, nothing else.
     pub subscriber_nkey_seed: Option<SecretString>,
+    /// Seed of the nkey user that makes the durables of outside consumers; only `holdfast consumers` needs it.
+    pub admin_nkey_seed: Option<SecretString>,
+    /// The file that NATS includes in its accounts, written by `holdfast consumers`.
+    pub consumers_file: Option<std::path::PathBuf>,
     /// Copies of the stream: 3 in production, on three servers.
     pub replicas: Option<usize>,
 }

@@ -1,6 +1,8 @@
 //! NATS: the fast path to our own consumers and the way to outside ones. Never needed for correctness.
 
+pub mod access;
 mod cloud_event;
+mod durables;
 
 use std::time::Duration;
 
@@ -8,10 +10,22 @@ use async_nats::jetstream;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::{Client, ConnectOptions, Subscriber};
 use futures::StreamExt as _;
+use holdfast_domain::kernel::TenantId;
 
 use crate::types::StoredEvent;
 
 pub use cloud_event::{UnreadableMessage, decode, encode, subject};
+pub use durables::Durable;
+
+/// How long the stream holds messages for outside consumers.
+pub const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// In the metadata of a stream that holds what the checkpoints say.
+const FILLED: &str = "holdfast-filled";
+
+/// The mark is on it.
+pub(crate) fn is_filled(config: &Config) -> bool {
+    config.metadata.contains_key(FILLED)
+}
 
 #[derive(Debug, Clone)]
 pub struct NatsSettings {
@@ -55,6 +69,10 @@ pub enum NatsError {
     NotConnected,
     #[error("the stream cannot be made")]
     Stream(#[source] jetstream::context::CreateStreamError),
+    #[error("the stream cannot be looked at")]
+    Look(#[source] jetstream::context::GetStreamError),
+    #[error("the consumers of the stream cannot be managed")]
+    Durable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// A connection that comes back by itself, for ever. Cheap to clone.
@@ -100,16 +118,38 @@ impl Nats {
         Feed { nats: self.clone(), messages: None }
     }
 
-    /// Makes the stream if it is missing and sets it to what it should be.
+    /// Makes the stream if it is missing and sets it to what it should be; `filled` sets or takes off the mark.
     ///
     /// # Errors
     /// When there is no connection or the server refuses.
-    pub async fn ensure_stream(&self) -> Result<(), NatsError> {
+    pub(crate) async fn set_stream(&self, filled: bool) -> Result<(), NatsError> {
         if !self.is_connected() {
             return Err(NatsError::NotConnected);
         }
-        jetstream::new(self.client.clone()).create_or_update_stream(self.stream_config()).await.map_err(NatsError::Stream)?;
+        let mut config = self.stream_config();
+        config.metadata = filled.then(|| (FILLED.to_owned(), "yes".to_owned())).into_iter().collect();
+        jetstream::new(self.client.clone()).create_or_update_stream(config).await.map_err(NatsError::Stream)?;
         Ok(())
+    }
+
+    /// The stream is there and the relay has filled it.
+    ///
+    /// # Errors
+    /// When there is no connection, no stream, or the server refuses.
+    pub async fn stream_is_filled(&self) -> Result<bool, NatsError> {
+        if !self.is_connected() {
+            return Err(NatsError::NotConnected);
+        }
+        let stream = jetstream::new(self.client.clone()).get_stream(&self.settings.stream).await.map_err(NatsError::Look)?;
+        Ok(is_filled(&stream.cached_info().config))
+    }
+
+    pub(crate) fn stream_name(&self) -> &str {
+        &self.settings.stream
+    }
+
+    pub(crate) fn max_bytes(&self) -> i64 {
+        self.settings.max_bytes
     }
 
     /// Seven days for outside consumers, the oldest go first, and nobody deletes: Postgres can refill it.
@@ -120,7 +160,7 @@ impl Nats {
             retention: RetentionPolicy::Limits,
             storage: StorageType::File,
             discard: DiscardPolicy::Old,
-            max_age: Duration::from_secs(7 * 24 * 3600),
+            max_age: MAX_AGE,
             max_bytes: self.settings.max_bytes,
             deny_delete: true,
             deny_purge: true,
@@ -133,6 +173,10 @@ impl Nats {
 
     fn subjects(&self) -> String {
         format!("{}.>", self.settings.prefix)
+    }
+
+    pub(crate) fn subjects_of(&self, tenant_id: TenantId) -> String {
+        format!("{}.{tenant_id}.>", self.settings.prefix)
     }
 
     pub(crate) fn subject(&self, event: &StoredEvent) -> String {

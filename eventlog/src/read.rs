@@ -74,6 +74,43 @@ impl EventLog {
         rows.into_iter().map(stream).collect()
     }
 
+    /// The last position in `least ..= most` that was recorded before `time`, else `least`. A tenant's times never fall, so
+    /// a few single rows tell.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn position_before(&self, tenant_id: TenantId, time: DateTime<Utc>, least: i64, most: i64) -> Result<i64, LogError> {
+        let mut connection = self.pool.acquire().await?;
+        let (mut before, mut not_before) = (least, most + 1);
+        while not_before - before > 1 {
+            let middle = before + (not_before - before) / 2;
+            let recorded_at: Option<DateTime<Utc>> =
+                sqlx::query_scalar("SELECT recorded_at FROM events WHERE tenant_id = $1 AND position = $2")
+                    .bind(tenant_id.uuid())
+                    .bind(middle)
+                    .fetch_optional(&mut *connection)
+                    .await?;
+            if recorded_at.is_some_and(|recorded_at| recorded_at < time) {
+                before = middle;
+            } else {
+                not_before = middle;
+            }
+        }
+        Ok(before)
+    }
+
+    /// How far a subscription that keeps its checkpoints in this database has come, per tenant.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn checkpoints(&self, subscription: &str) -> Result<HashMap<TenantId, i64>, sqlx::Error> {
+        let rows: Vec<(Uuid, i64)> = sqlx::query_as("SELECT tenant_id, position FROM subscription_checkpoints WHERE subscription = $1")
+            .bind(subscription)
+            .fetch_all(&mut *self.pool.acquire().await?)
+            .await?;
+        Ok(rows.into_iter().map(|(tenant_id, position)| (TenantId(tenant_id), position)).collect())
+    }
+
     /// Position and time of the last append of every tenant.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 mod leadership;
 mod publish;
+mod whole;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +20,14 @@ use crate::{EventLog, retry};
 
 use leadership::Leadership;
 use publish::Publisher;
+use whole::WholeStream;
 
 pub use publish::{RepublishError, republish};
 
 /// Under this name the checkpoints are kept.
 pub const SUBSCRIPTION: &str = "relay";
+/// In sweeps of the log.
+const LOOKS_AT_THE_STREAM_EVERY: u32 = 10;
 
 /// Runs until `shutdown`: waits to become the leader, publishes while it is, and waits again when it is no longer.
 /// `pool` belongs to the role `relay`.
@@ -59,12 +63,13 @@ async fn lead(mut leadership: Leadership, pool: &Pool, nats: &Nats, settings: &S
         }
         sleep(Duration::from_millis(100)).await;
     }
-    if let Err(error) = nats.ensure_stream().await {
-        tracing::warn!(%error, "the stream is not known to be as it should; publishing makes it when it is missing");
-    }
     let ended = shutdown.child_token();
-    let publisher = Arc::new(Publisher::new(pool.clone(), nats.clone(), leadership.proof()));
-    let publishing = tokio::spawn(subscription::run(EventLog::new(pool.clone()), None, vec![publisher], settings.clone(), ended.clone()));
+    let log = EventLog::new(pool.clone());
+    let stream = Arc::new(WholeStream::new(nats.clone(), log.clone(), leadership.proof(), ended.clone()));
+    let publisher = Arc::new(Publisher::new(pool.clone(), nats.clone(), leadership.proof(), Arc::clone(&stream)));
+    let publishing = tokio::spawn(subscription::run(log, None, vec![publisher], settings.clone(), ended.clone()));
+    let every = settings.sweep_every * LOOKS_AT_THE_STREAM_EVERY;
+    let watching = tokio::spawn(async move { stream.watch(every).await });
     loop {
         tokio::select! {
             () = sleep(Duration::from_secs(1)) => {}
@@ -78,6 +83,9 @@ async fn lead(mut leadership: Leadership, pool: &Pool, nats: &Nats, settings: &S
     ended.cancel();
     if let Err(error) = publishing.await {
         tracing::error!(%error, "the relay's subscription ended");
+    }
+    if let Err(error) = watching.await {
+        tracing::error!(%error, "the watch over the stream ended");
     }
     leadership.give_up().await;
 }

@@ -30,6 +30,10 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    pub(super) fn embedded(&self) -> Option<&Embedded> {
+        self.embedded.as_ref()
+    }
+
     /// Stops what this process started.
     pub(super) async fn close(self) -> anyhow::Result<()> {
         match self.embedded {

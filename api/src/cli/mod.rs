@@ -1,5 +1,6 @@
 //! The `holdfast` command line. Each subcommand is one file; what they share about settings is in `context`.
 
+mod consumers;
 mod context;
 mod demo;
 mod dev;
@@ -9,6 +10,7 @@ mod person;
 pub mod print;
 mod reactions;
 mod replay;
+mod relay;
 mod serve;
 mod tenant;
 mod token;
@@ -48,6 +50,8 @@ enum Command {
     Doctor(doctor::Arguments),
     Reactions(reactions::Arguments),
     Replay(replay::Arguments),
+    Consumers(consumers::Arguments),
+    Relay(relay::Arguments),
 }
 
 /// Parses the command line and runs it.
@@ -82,6 +86,8 @@ async fn run(Arguments { global, command }: Arguments) -> anyhow::Result<ExitCod
         Command::Doctor(arguments) => doctor::run(&global, arguments).await,
         Command::Reactions(arguments) => reactions::run(&global, arguments).await,
         Command::Replay(arguments) => replay::run(&global, arguments).await,
+        Command::Consumers(arguments) => consumers::run(&global, arguments).await,
+        Command::Relay(arguments) => relay::run(&global, arguments).await,
     }
 }
 

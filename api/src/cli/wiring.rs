@@ -135,13 +135,25 @@ pub(super) async fn start(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow
 }
 
 /// The connection of one user; it comes back by itself, so a NATS that is down keeps nobody from starting.
-async fn nats(settings: &Settings, nkey_seed: Option<&SecretString>) -> anyhow::Result<Option<Nats>> {
+pub(super) async fn nats(settings: &Settings, nkey_seed: Option<&SecretString>) -> anyhow::Result<Option<Nats>> {
     let Some(url) = &settings.nats.url else { return Ok(None) };
     let nkey_seed = nkey_seed.map(|seed| seed.expose_secret().to_owned());
     let defaults = NatsSettings::new(url);
     let replicas = settings.nats.replicas.unwrap_or(defaults.replicas);
     let nats = NatsSettings { nkey_seed, replicas, require_tls: url.starts_with("tls://"), ..defaults };
     Nats::connect(nats).await.context("nats.url").map(Some)
+}
+
+/// The same for a subcommand that cannot do without it: connected within five seconds.
+pub(super) async fn nats_now(settings: &Settings, nkey_seed: Option<&SecretString>) -> anyhow::Result<Nats> {
+    let nats = nats(settings, nkey_seed).await?.context("no NATS is configured (nats.url)")?;
+    for _ in 0..100 {
+        if nats.is_connected() {
+            return Ok(nats);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    anyhow::bail!("NATS does not answer, or does not know this user (nats.url)")
 }
 
 impl Shop<'_> {

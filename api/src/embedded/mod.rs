@@ -129,6 +129,23 @@ impl Embedded {
         }
     }
 
+    /// Which outside consumers NATS lets in (`holdfast consumers`).
+    #[must_use]
+    pub fn consumers_file(&self) -> PathBuf {
+        self.folder.join(nats::CONSUMERS_FILE)
+    }
+
+    /// Lets NATS read its configuration again.
+    ///
+    /// # Errors
+    /// When it runs and does not take the signal.
+    pub async fn reload_nats(&self) -> anyhow::Result<()> {
+        match nats::Server::find(&self.folder) {
+            Some(nats) => nats.reload().await,
+            None => Ok(()),
+        }
+    }
+
     async fn start_nats(&self) -> anyhow::Result<()> {
         let mut state = State::load_or_create(&self.folder)?;
         nats::Server::start(&self.folder, &mut state).await.map(drop)

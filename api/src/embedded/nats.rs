@@ -5,11 +5,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use holdfast_eventlog::nats::access::{Identities, accounts, consumers_file};
 use tokio::process::Command;
 
 use super::process::{command_line, free_port, is_alive, live_pid, on_path, tail, wait_until_gone, write_private};
 use super::state::State;
 
+/// Beside the configuration, which includes it.
+pub(super) const CONSUMERS_FILE: &str = "nats-consumers.conf";
 /// Overrides where the program is looked for.
 const PROGRAM_VARIABLE: &str = "HOLDFAST_NATS_SERVER";
 
@@ -41,6 +44,10 @@ impl Server {
         state.nats_monitor_port = Some(free_port(state.nats_monitor_port)?);
         let configuration_file = folder.join("nats.conf");
         write_private(&configuration_file, &configuration(folder, state)?)?;
+        let consumers = folder.join(CONSUMERS_FILE);
+        if !consumers.is_file() {
+            write_private(&consumers, &consumers_file(&[]))?;
+        }
         let log = folder.join("nats.log");
         // Its own process group: Ctrl-C and the end of this process are not its end.
         let spawned = Command::new(&program)
@@ -77,20 +84,24 @@ impl Server {
         ours.then_some(Self { program, pid_file, pid })
     }
 
+    /// Lets it read its configuration again; connections that may go on do.
+    pub(super) async fn reload(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(self.signal("reload").await?, "the embedded nats-server (pid {}) does not take its new configuration", self.pid);
+        Ok(())
+    }
+
+    async fn signal(&self, signal: &str) -> anyhow::Result<bool> {
+        let mut command = Command::new(&self.program);
+        command.arg("--signal").arg(format!("{signal}={}", self.pid_file.display()));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(command.status().await.context("cannot run nats-server --signal")?.success())
+    }
+
     pub(super) async fn stop(self) -> anyhow::Result<()> {
         if !is_alive(self.pid) {
             return Ok(());
         }
-        let status = Command::new(&self.program)
-            .arg("--signal")
-            .arg(format!("term={}", self.pid_file.display()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .await
-            .context("cannot run nats-server --signal")?;
-        if !status.success() || !wait_until_gone(self.pid, Duration::from_secs(10)).await {
+        if !self.signal("term").await? || !wait_until_gone(self.pid, Duration::from_secs(10)).await {
             bail!("the embedded nats-server (pid {}) did not stop", self.pid);
         }
         Ok(())
@@ -108,10 +119,11 @@ async fn is_healthy(state: &State) -> bool {
     reqwest::get(url).await.is_ok_and(|response| response.status().is_success())
 }
 
-/// One user per component, each with the least it needs; no default account, monitoring on loopback.
+/// No default account, monitoring on loopback.
 fn configuration(folder: &Path, state: &State) -> anyhow::Result<String> {
     let (port, monitor) = (state.nats_port.unwrap_or_default(), state.nats_monitor_port.unwrap_or_default());
-    let [relay, subscriber] = state.nats_users()?;
+    let [relay, subscriber, admin] = state.nats_users()?;
+    let accounts = accounts(&Identities { relay: &relay, subscriber: &subscriber, admin: &admin }, CONSUMERS_FILE);
     let folder = folder.display();
     Ok(format!(
         r#"# Written by holdfast at every start.
@@ -125,21 +137,6 @@ jetstream {{
   max_file_store: 4GB
   max_memory_store: 64MB
 }}
-accounts {{
-  HOLDFAST {{
-    jetstream: enabled
-    users: [
-      {{
-        nkey: {relay}
-        permissions: {{
-          publish: [ "events.>", "$JS.API.INFO", "$JS.API.STREAM.CREATE.EVENTS", "$JS.API.STREAM.UPDATE.EVENTS", "$JS.API.STREAM.INFO.EVENTS" ]
-          subscribe: [ "_INBOX.>" ]
-        }}
-      }}
-      {{ nkey: {subscriber}, permissions: {{ publish: {{ deny: ">" }}, subscribe: [ "events.>" ] }} }}
-    ]
-  }}
-}}
-"#
+{accounts}"#
     ))
 }

@@ -37,6 +37,9 @@ pub(super) struct Passwords {
     auditor: String,
     nats_relay_seed: String,
     nats_subscriber_seed: String,
+    /// Folders of the first release have none.
+    #[serde(default)]
+    nats_admin_seed: String,
 }
 
 impl std::fmt::Debug for Passwords {
@@ -50,7 +53,12 @@ impl State {
         let path = folder.join(FILE);
         if path.is_file() {
             let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            return toml::from_str(&text).with_context(|| format!("{} is not what holdfast wrote there", path.display()));
+            let mut state: Self = toml::from_str(&text).with_context(|| format!("{} is not what holdfast wrote there", path.display()))?;
+            if state.passwords.nats_admin_seed.is_empty() {
+                state.passwords.nats_admin_seed = nkey_seed()?;
+                state.write(folder)?;
+            }
+            return Ok(state);
         }
         let state = Self::random()?;
         state.write(folder)?;
@@ -72,6 +80,7 @@ impl State {
                 auditor: password()?,
                 nats_relay_seed: nkey_seed()?,
                 nats_subscriber_seed: nkey_seed()?,
+                nats_admin_seed: nkey_seed()?,
             },
             signing_key: key()?,
             request_hash_key: key()?,
@@ -79,10 +88,11 @@ impl State {
         })
     }
 
-    /// Public keys of the relay and of the subscriber.
-    pub(super) fn nats_users(&self) -> anyhow::Result<[String; 2]> {
+    /// Public keys of the relay, of the subscriber and of the admin.
+    pub(super) fn nats_users(&self) -> anyhow::Result<[String; 3]> {
         let public = |seed: &str| nkeys::KeyPair::from_seed(seed).map(|key| key.public_key()).context("unusable nkey seed");
-        Ok([public(&self.passwords.nats_relay_seed)?, public(&self.passwords.nats_subscriber_seed)?])
+        let Passwords { nats_relay_seed, nats_subscriber_seed, nats_admin_seed, .. } = &self.passwords;
+        Ok([public(nats_relay_seed)?, public(nats_subscriber_seed)?, public(nats_admin_seed)?])
     }
 
     fn write(&self, folder: &Path) -> anyhow::Result<()> {
@@ -98,14 +108,15 @@ impl State {
     fn settings(&self, folder: &Path, profile: Profile, with_nats: bool) -> String {
         let files = toml::Value::String(folder.join("files").to_string_lossy().into_owned());
         let port = self.postgres_port.unwrap_or_default();
-        let Passwords { admin, writer, relay, reactor, projector, reader, auditor, nats_relay_seed, nats_subscriber_seed } =
+        let Passwords { admin, writer, relay, reactor, projector, reader, auditor, nats_relay_seed, nats_subscriber_seed, nats_admin_seed } =
             &self.passwords;
         let profile = profile.as_str();
         let (signing, hashing, personal) = (&self.signing_key, &self.request_hash_key, &self.personal_master_key);
         let nats = match self.nats_port.filter(|_| with_nats) {
             Some(port) => format!(
                 "\n[nats]\nurl = \"nats://127.0.0.1:{port}\"\n\
-                 relay_nkey_seed = \"{nats_relay_seed}\"\nsubscriber_nkey_seed = \"{nats_subscriber_seed}\"\n"
+                 relay_nkey_seed = \"{nats_relay_seed}\"\nsubscriber_nkey_seed = \"{nats_subscriber_seed}\"\n\
+                 admin_nkey_seed = \"{nats_admin_seed}\"\n"
             ),
             None => String::new(),
         };

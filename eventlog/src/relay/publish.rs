@@ -2,18 +2,18 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream;
 use async_nats::jetstream::context::{ContextBuilder, PublishAckFuture, PublishError};
 use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::publish::PublishAck;
 use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
-use uuid::Uuid;
 
 use super::SUBSCRIPTION;
 use super::leadership::Proof;
+use super::whole::{HealError, WholeStream};
 use crate::db::Pool;
 use crate::nats::{self, Nats, NatsError};
 use crate::subscription::{ConsumeError, Consumer, FeedEvent};
@@ -29,12 +29,12 @@ pub(super) struct Publisher {
     nats: Nats,
     jetstream: jetstream::Context,
     proof: Proof,
-    /// The stream was there when we last looked; looked at again after every failure.
-    stream_is_there: AtomicBool,
+    /// A missing stream does not show as "no responders" while our own plain subscriptions listen: it has to be asked for.
+    stream: Arc<WholeStream>,
 }
 
 #[derive(Debug, thiserror::Error)]
-enum PublishFailure {
+pub(super) enum PublishFailure {
     #[error("the leadership is not certain")]
     NotLeader,
     #[error(transparent)]
@@ -43,28 +43,31 @@ enum PublishFailure {
     Publish(#[from] PublishError),
     #[error("an event cannot be encoded")]
     Encode(#[from] serde_json::Error),
+    #[error("the stream is not whole")]
+    Heal(#[from] Box<HealError>),
 }
 
 impl Publisher {
-    pub(super) fn new(pool: Pool, nats: Nats, proof: Proof) -> Self {
+    pub(super) fn new(pool: Pool, nats: Nats, proof: Proof, stream: Arc<WholeStream>) -> Self {
         let jetstream = context(&nats);
-        Self { pool, nats, jetstream, proof, stream_is_there: AtomicBool::new(false) }
+        Self { pool, nats, jetstream, proof, stream }
     }
 
     async fn publish(&self, events: &[Arc<FeedEvent>]) -> Result<(), PublishFailure> {
         if !self.proof.is_fresh() {
             return Err(PublishFailure::NotLeader);
         }
-        // A missing stream does not show as "no responders" while our own plain subscriptions listen: it has to be asked for.
-        if !self.stream_is_there.load(Ordering::Relaxed) {
-            self.nats.ensure_stream().await?;
-            self.stream_is_there.store(true, Ordering::Relaxed);
-        }
+        let ready = self.stream.ready().await.map_err(Box::new)?;
         let events = events.iter().map(|event| &***event);
-        let published = publish_all(&self.nats, &self.jetstream, events, |event| format!("{}:{}", event.tenant_id, event.position)).await;
-        // Wiped, perhaps. The batch is repeated.
-        self.stream_is_there.fetch_and(published.is_ok(), Ordering::Relaxed);
-        published
+        let published = publish_all(&self.nats, &self.jetstream, events, message_id).await;
+        if let Ok(Some(sequence)) = &published {
+            self.stream.acknowledged(*sequence);
+        }
+        drop(ready);
+        if published.is_err() {
+            self.stream.doubt().await; // the batch is repeated
+        }
+        published.map(drop)
     }
 
     /// Moves the checkpoint unless somebody else has.
@@ -89,13 +92,7 @@ impl Consumer for Publisher {
     }
 
     fn checkpoints(&self) -> BoxFuture<'_, Result<HashMap<TenantId, i64>, ConsumeError>> {
-        Box::pin(async move {
-            let rows: Vec<(Uuid, i64)> = sqlx::query_as("SELECT tenant_id, position FROM subscription_checkpoints WHERE subscription = $1")
-                .bind(SUBSCRIPTION)
-                .fetch_all(&mut *self.pool.acquire().await?)
-                .await?;
-            Ok(rows.into_iter().map(|(tenant_id, position)| (TenantId(tenant_id), position)).collect())
-        })
+        Box::pin(async move { Ok(EventLog::new(self.pool.clone()).checkpoints(SUBSCRIPTION).await?) })
     }
 
     fn consume<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>> {
@@ -119,8 +116,19 @@ pub enum RepublishError {
     Publish(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// An optimisation of the stream, never what consumers go by (protocols 5.2).
+pub(super) fn message_id(event: &StoredEvent) -> String {
+    format!("{}:{}", event.tenant_id, event.position)
+}
+
+/// The id of a message of [`republish`].
+pub(super) fn is_republished(message_id: &str) -> bool {
+    message_id.rsplit(':').next().is_some_and(|last| last.starts_with('r'))
+}
+
 /// Publishes positions `after + 1 ..= through` of a tenant once more, for outside consumers who lost them. `run` makes the
-/// message ids new, so that the stream does not take them for duplicates. Returns how many events were published.
+/// message ids new, so that the stream does not take them for duplicates. `progress` hears the position after each page.
+/// Returns how many events were published.
 ///
 /// # Errors
 /// When the log or NATS does not answer. Nothing is undone; another try with the same `run` publishes only what is missing.
@@ -131,6 +139,7 @@ pub async fn republish(
     after: i64,
     through: i64,
     run: u32,
+    mut progress: impl FnMut(i64),
 ) -> Result<u64, RepublishError> {
     let jetstream = context(nats);
     let (mut after, mut published) = (after, 0);
@@ -139,40 +148,48 @@ pub async fn republish(
         let Some(last) = events.last() else { break };
         after = last.position;
         published += events.len() as u64;
-        publish_all(nats, &jetstream, events.iter(), |event| format!("{}:{}:r{run}", event.tenant_id, event.position))
+        publish_all(nats, &jetstream, events.iter(), |event| format!("{}:r{run}", message_id(event)))
             .await
             .map_err(|error| RepublishError::Publish(Box::new(error)))?;
+        progress(after);
     }
     Ok(published)
 }
 
 /// Its own limit is out of reach: batches of several tenants that each hold a part of it would wait for each other.
-fn context(nats: &Nats) -> jetstream::Context {
+pub(super) fn context(nats: &Nats) -> jetstream::Context {
     ContextBuilder::new().ack_timeout(ACK_WITHIN).timeout(ACK_WITHIN).max_ack_inflight(1 << 20).build(nats.client().clone())
 }
 
-/// In the given order; returns when all are acknowledged. After a failure some may be published.
-async fn publish_all<'a>(
+/// In the given order; returns when all are acknowledged, with the stream's number of the last one that it had not taken before.
+/// After a failure some may be published.
+pub(super) async fn publish_all<'a>(
     nats: &Nats,
     jetstream: &jetstream::Context,
     events: impl Iterator<Item = &'a StoredEvent>,
     message_id: impl Fn(&StoredEvent) -> String,
-) -> Result<(), PublishFailure> {
+) -> Result<Option<u64>, PublishFailure> {
     if !nats.is_connected() {
         return Err(NatsError::NotConnected.into()); // else they would wait in the client's buffer
     }
+    let mut last = None;
+    let mut note = |ack: PublishAck| {
+        if !ack.duplicate {
+            last = Some(ack.sequence);
+        }
+    };
     let mut acks: VecDeque<PublishAckFuture> = VecDeque::with_capacity(IN_FLIGHT);
     for event in events {
         let message = PublishMessage::build().message_id(message_id(event)).payload(nats::encode(event)?.into());
         if acks.len() == IN_FLIGHT
             && let Some(oldest) = acks.pop_front()
         {
-            oldest.await?;
+            note(oldest.await?);
         }
         acks.push_back(jetstream.send_publish(nats.subject(event), message).await?);
     }
     for ack in acks {
-        ack.await?;
+        note(ack.await?);
     }
-    Ok(())
+    Ok(last)
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod nats_server;
+
 use std::future::Future;
 
 use holdfast_domain::kernel::TenantId;
@@ -145,4 +147,9 @@ pub(crate) fn batch(known: &[(TenantId, i64)], units: Vec<Unit>) -> Batch {
 
 pub(crate) fn key(tenant_id: TenantId, key: &str) -> ReceiptKey {
     ReceiptKey { tenant_id, key_owner: "actor".to_owned(), idempotency_key: key.to_owned() }
+}
+
+/// In one batch.
+pub(crate) async fn append_events(log: &EventLog, tenant_id: TenantId, first: i64, events: usize) {
+    log.append(&batch(&[], vec![unit(wallet(tenant_id, 1), first, events)])).await.unwrap();
 }
