@@ -11,8 +11,10 @@ mod retry;
 mod types;
 
 pub mod db;
+pub mod export;
 pub mod nats;
 pub mod relay;
+pub mod seal;
 pub mod subscription;
 
 pub use append::LockedTenant;
