@@ -29,6 +29,7 @@ mod state;
 
 pub use commands::esign_webhook::WebhookSecrets;
 pub use queries::QuerySide;
+pub use queries::proof::AuditSide;
 pub use rate_limit::PerActor;
 pub use state::CommandSide;
 

@@ -21,6 +21,7 @@ use crate::error::ApiError;
 use crate::health::Check;
 use crate::platform;
 use crate::queries::QuerySide;
+use crate::queries::proof::AuditSide;
 use crate::root_span::RequestSpan;
 use crate::routes::{self, Kind, RouteSpec};
 use crate::state::{CommandSide, Shared, SharedState, Tasks};
@@ -56,6 +57,8 @@ pub struct ServerConfig {
 pub struct Parts {
     pub commands: Option<CommandSide>,
     pub queries: Option<QuerySide>,
+    /// Served beside the queries.
+    pub audit: Option<AuditSide>,
     pub checks: Vec<Check>,
     pub metrics: Option<PrometheusHandle>,
 }
@@ -84,10 +87,11 @@ pub fn bind(config: ServerConfig, parts: Parts) -> std::io::Result<BoundServer> 
         tasks: tasks.clone(),
     });
     let (commands, queries) = (parts.commands.map(Data::new), parts.queries.map(Data::new));
+    let audit = parts.audit.map(Data::new);
     let (has_commands, has_queries) = (commands.is_some(), queries.is_some());
     let (origins, docs) = (config.cors_origins, config.docs);
     let server = HttpServer::new(move || {
-        let (shared, commands, queries) = (shared.clone(), commands.clone(), queries.clone());
+        let (shared, commands, queries, audit) = (shared.clone(), commands.clone(), queries.clone(), audit.clone());
         let served = move |spec: &RouteSpec| match spec.kind {
             Kind::Command => has_commands,
             Kind::Query => has_queries,
@@ -96,6 +100,11 @@ pub fn bind(config: ServerConfig, parts: Parts) -> std::io::Result<BoundServer> 
         App::new()
             .app_data(PayloadConfig::new(MAX_PAYLOAD_BYTES))
             .configure(|app| add_data(app, shared, commands, queries))
+            .configure(|app| {
+                if let Some(audit) = audit {
+                    app.app_data(audit);
+                }
+            })
             .configure(|app| add_routes(app, served))
             .configure(|app| {
                 if docs {

@@ -1,5 +1,6 @@
 //! The `holdfast` command line. Each subcommand is one file; what they share about settings is in `context`.
 
+mod audit;
 mod context;
 mod demo;
 mod dev;
@@ -44,6 +45,7 @@ enum Command {
     Verify(verify::Arguments),
     Doctor(doctor::Arguments),
     Reactions(reactions::Arguments),
+    Audit(audit::Arguments),
 }
 
 /// Parses the command line and runs it.
@@ -76,6 +78,7 @@ async fn run(Arguments { global, command }: Arguments) -> anyhow::Result<ExitCod
         Command::Verify(arguments) => verify::run(&global, arguments).await,
         Command::Doctor(arguments) => doctor::run(&global, arguments).await,
         Command::Reactions(arguments) => reactions::run(&global, arguments).await,
+        Command::Audit(arguments) => audit::run(&global, arguments).await,
     }
 }
 

@@ -43,7 +43,9 @@ impl Role {
     const fn needs(self) -> Needs {
         match self {
             Self::Api => {
-                Needs { tokens: true, secrets: true, database: &[(Side::Write, DatabaseRole::Writer), (Side::Read, DatabaseRole::Reader)] }
+                let database =
+                    &[(Side::Write, DatabaseRole::Writer), (Side::Write, DatabaseRole::Auditor), (Side::Read, DatabaseRole::Reader)];
+                Needs { tokens: true, secrets: true, database }
             }
             Self::Relay => Needs { tokens: false, secrets: false, database: &[(Side::Write, DatabaseRole::Relay)] },
             Self::Projector => {

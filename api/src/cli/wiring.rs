@@ -13,8 +13,9 @@ use holdfast_commands::{Clock, DeadlineTracker, DeadlineWorker, WriterSettings, 
 use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::{Pool, PoolSettings};
 use holdfast_eventlog::nats::{Feed, Nats, NatsSettings};
-use holdfast_eventlog::relay;
+
 use holdfast_eventlog::subscription::{self, Consumer, SubscriptionSettings};
+use holdfast_eventlog::{relay, seal};
 use holdfast_files::Files;
 use holdfast_projections::personal::StoredKeys;
 use holdfast_projections::positions::Positions;
@@ -31,12 +32,14 @@ use crate::payment_sessions::NoProvider;
 use crate::server::{self, Parts, ServerConfig};
 use crate::settings::{DatabaseRole, LogFormat, Settings, Side};
 use crate::telemetry::{self, TelemetryConfig, TelemetryGuard};
-use crate::{CommandSide, PerActor, QuerySide};
+use crate::{AuditSide, CommandSide, PerActor, QuerySide};
 
 /// Requests that may wait for `X-Min-Position` at the same time.
 const MAX_WAITING: usize = 2_000;
 /// For the feed that all consumers share.
 const READING_CONNECTIONS: u32 = 4;
+/// For exports and proofs.
+const AUDIT_CONNECTIONS: u32 = 4;
 const DEADLINES_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) async fn pool(settings: &Settings, side: Side, role: DatabaseRole, max_connections: u32) -> anyhow::Result<Pool> {
@@ -190,9 +193,19 @@ impl Shop<'_> {
     }
 
     async fn relay(&mut self) -> anyhow::Result<()> {
-        let Some(nats) = nats(self.settings, self.settings.nats.relay_nkey_seed.as_ref()).await? else { return Ok(()) };
+        let nats = nats(self.settings, self.settings.nats.relay_nkey_seed.as_ref()).await?;
+        self.sealer(nats.clone()).await?;
+        let Some(nats) = nats else { return Ok(()) };
         let pool = pool(self.settings, Side::Write, DatabaseRole::Relay, self.settings.database.connections.relay).await?;
         self.spawn(|shutdown| relay::run(pool, nats, SubscriptionSettings::default(), shutdown));
+        Ok(())
+    }
+
+    /// Seals the logs, also without NATS.
+    async fn sealer(&mut self, nats: Option<Nats>) -> anyhow::Result<()> {
+        let (key, accepted, sealer) = (self.settings.sealing_key()?, self.settings.seal_keys()?, self.settings.sealer()?);
+        let pool = pool(self.settings, Side::Write, DatabaseRole::Relay, 2).await?;
+        self.spawn(|shutdown| seal::run(pool, nats, key, accepted, sealer, shutdown));
         Ok(())
     }
 
@@ -242,6 +255,10 @@ impl Shop<'_> {
                 positions,
                 min_position_wait: Duration::from_millis(settings.limits.min_position_wait_ms),
                 files,
+            }),
+            audit: Some(AuditSide {
+                pool: pool(settings, Side::Write, DatabaseRole::Auditor, AUDIT_CONNECTIONS).await?,
+                keys: settings.seal_keys()?,
             }),
             checks: databases.into_iter().chain(nats).collect(),
             metrics: Some(metrics),

@@ -132,7 +132,7 @@ accounts {{
       {{
         nkey: {relay}
         permissions: {{
-          publish: [ "events.>", "$JS.API.INFO", "$JS.API.STREAM.CREATE.EVENTS", "$JS.API.STREAM.UPDATE.EVENTS", "$JS.API.STREAM.INFO.EVENTS" ]
+          publish: [ "events.>", "seals.*", "$JS.API.INFO", "$JS.API.STREAM.CREATE.EVENTS", "$JS.API.STREAM.UPDATE.EVENTS", "$JS.API.STREAM.INFO.EVENTS" ]
           subscribe: [ "_INBOX.>" ]
         }}
       }}

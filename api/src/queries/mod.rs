@@ -10,6 +10,7 @@ pub(crate) mod escrow;
 pub(crate) mod job;
 pub(crate) mod ledger;
 mod position; // `X-Min-Position`
+pub(crate) mod proof;
 pub(crate) mod statement;
 pub(crate) mod wallet;
 

@@ -92,12 +92,14 @@ const TABLES: &[&[RouteSpec]] = &[
     crate::queries::credits::ROUTES,
     crate::queries::ledger::ROUTES,
     crate::queries::audit::ROUTES,
+    crate::queries::proof::ROUTES,
     crate::queries::contract::ROUTES,
     crate::queries::job::ROUTES,
     crate::queries::booking::ROUTES,
     crate::queries::asset::ROUTES,
     crate::files::ROUTES,
     crate::platform::ROUTES,
+    crate::queries::proof::PUBLIC,
 ];
 
 /// The access cases that stand beside their routes.
@@ -121,6 +123,7 @@ const CONTEXT_CASES: &[&[AccessCase]] = &[
     crate::commands::call_sheet::CASES,
     crate::queries::job::CASES,
     crate::queries::booking::CASES,
+    crate::queries::proof::CASES,
 ];
 
 /// All routes.
