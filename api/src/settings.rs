@@ -4,6 +4,7 @@
 //! key. Secrets are `SecretString`s and never printed.
 
 mod files; // where they are kept
+mod seals; // how the logs are sealed
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
 pub use files::{Bucket, Files, FilesBackend};
+pub use seals::Seals;
 
 /// Environment variables are named `HOLDFAST__SECTION__KEY`.
 pub const ENVIRONMENT_PREFIX: &str = "HOLDFAST";
@@ -31,6 +33,7 @@ pub struct Settings {
     pub auth: Auth,
     pub secrets: Secrets,
     pub files: Files,
+    pub seals: Seals,
     pub limits: Limits,
     pub telemetry: Telemetry,
     pub esign: crate::esign_settings::ESign,
@@ -174,6 +177,8 @@ pub struct Secrets {
     pub personal_master_key: Option<SecretString>,
     /// A file with that key alone, in base64: instead of the key itself.
     pub personal_master_key_file: Option<PathBuf>,
+    /// Ed25519 seed, under which the logs are sealed. May be replaced: the old public key goes to `seals.public_keys`.
+    pub sealing_key: Option<SecretString>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -257,6 +262,7 @@ impl Sources {
                 .list_separator(",")
                 .with_list_parse_key("http.cors_origins")
                 .with_list_parse_key("auth.accepted_public_keys")
+                .with_list_parse_key("seals.public_keys")
                 .try_parsing(false),
         );
         for (key, value) in &self.overrides {

@@ -12,8 +12,10 @@ mod types;
 
 pub mod db;
 pub mod keys;
+pub mod export;
 pub mod nats;
 pub mod relay;
+pub mod seal;
 pub mod subscription;
 
 pub use append::LockedTenant;

@@ -3,7 +3,7 @@
 //!
 //! One relay is active, by advisory lock; two for a moment do no harm: consumers go by position.
 
-mod leadership;
+pub(crate) mod leadership;
 mod publish;
 mod whole;
 
@@ -29,13 +29,16 @@ pub const SUBSCRIPTION: &str = "relay";
 /// In sweeps of the log.
 const LOOKS_AT_THE_STREAM_EVERY: u32 = 10;
 
+/// "holdfast" in ASCII: one relay per write database.
+const LOCK: i64 = 0x686f_6c64_6661_7374;
+
 /// Runs until `shutdown`: waits to become the leader, publishes while it is, and waits again when it is no longer.
 /// `pool` belongs to the role `relay`.
 pub async fn run(pool: Pool, nats: Nats, settings: SubscriptionSettings, shutdown: CancellationToken) {
     let mut failures = 0;
     while !shutdown.is_cancelled() {
         let leadership = tokio::select! {
-            leadership = Leadership::wait(&pool) => leadership,
+            leadership = Leadership::wait(&pool, LOCK) => leadership,
             () = shutdown.cancelled() => return,
         };
         match leadership {

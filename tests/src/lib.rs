@@ -96,7 +96,7 @@ impl System {
              [database]\nwrite_url = 'postgres://{at}/{log}'\nread_url = 'postgres://{at}/{read}'\nadmin_user = '{}'\n\
              [database.passwords]\n{passwords}{nats}\
              [auth]\nissuer = '{ISSUER}'\naudience = '{AUDIENCE}'\nsigning_key = '{key}'\nmax_ttl_s = 3600\n\
-             [secrets]\nrequest_hash_key = '{key}'\npersonal_master_key = '{key}'\n\
+             [secrets]\nrequest_hash_key = '{key}'\npersonal_master_key = '{key}'\nsealing_key = '{key}'\n\
              [files]\nfolder = '{}/files'\ntickets_per_minute = 1000\n[telemetry]\nlog = 'warn'\n{more}",
             self.admin.get_username(),
             self.folder.display(),

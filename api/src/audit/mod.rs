@@ -9,6 +9,8 @@ use holdfast_commands::{Accepted, Refusal, Request, Writers};
 use holdfast_domain::access::{Access, AccessCommand, AccessFilter, AccessKind, is_name};
 use holdfast_domain::kernel::{Actor, CorrelationId, RequestId, TenantId};
 use holdfast_eventlog::EventLog;
+use holdfast_eventlog::db::Pool;
+use holdfast_eventlog::seal::SealKeys;
 use holdfast_projections::audit::AuditFilter;
 use uuid::Uuid;
 
@@ -21,6 +23,10 @@ use crate::state::Shared;
 pub struct AuditSide {
     /// The log as `holdfast_auditor`.
     pub log: EventLog,
+    /// The same, for seals and exports.
+    pub pool: Pool,
+    /// Under which the logs are sealed.
+    pub keys: SealKeys,
     /// For the one thing that looking at the log adds to it.
     pub writers: Writers,
 }

@@ -1,6 +1,7 @@
 //! The `holdfast` command line. Each subcommand is one file; what they share about settings is in `context`.
 
 mod consumers;
+mod audit;
 mod context;
 mod demo;
 mod dev;
@@ -52,6 +53,7 @@ enum Command {
     Replay(replay::Arguments),
     Consumers(consumers::Arguments),
     Relay(relay::Arguments),
+    Audit(audit::Arguments),
 }
 
 /// Parses the command line and runs it.
@@ -88,6 +90,7 @@ async fn run(Arguments { global, command }: Arguments) -> anyhow::Result<ExitCod
         Command::Replay(arguments) => replay::run(&global, arguments).await,
         Command::Consumers(arguments) => consumers::run(&global, arguments).await,
         Command::Relay(arguments) => relay::run(&global, arguments).await,
+        Command::Audit(arguments) => audit::run(&global, arguments).await,
     }
 }
 

@@ -13,8 +13,9 @@ use holdfast_commands::{Clock, DeadlineTracker, DeadlineWorker, WriterSettings, 
 use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::{Pool, PoolSettings};
 use holdfast_eventlog::nats::{Feed, Nats, NatsSettings};
-use holdfast_eventlog::relay;
+
 use holdfast_eventlog::subscription::{self, Consumer, SubscriptionSettings};
+use holdfast_eventlog::{relay, seal};
 use holdfast_files::Files;
 use holdfast_projections::personal::StoredKeys;
 use holdfast_projections::positions::Positions;
@@ -204,9 +205,19 @@ impl Shop<'_> {
     }
 
     async fn relay(&mut self) -> anyhow::Result<()> {
-        let Some(nats) = nats(self.settings, self.settings.nats.relay_nkey_seed.as_ref()).await? else { return Ok(()) };
+        let nats = nats(self.settings, self.settings.nats.relay_nkey_seed.as_ref()).await?;
+        self.sealer(nats.clone()).await?;
+        let Some(nats) = nats else { return Ok(()) };
         let pool = pool(self.settings, Side::Write, DatabaseRole::Relay, self.settings.database.connections.relay).await?;
         self.spawn(|shutdown| relay::run(pool, nats, SubscriptionSettings::default(), shutdown));
+        Ok(())
+    }
+
+    /// Seals the logs, also without NATS.
+    async fn sealer(&mut self, nats: Option<Nats>) -> anyhow::Result<()> {
+        let (key, accepted, sealer) = (self.settings.sealing_key()?, self.settings.seal_keys()?, self.settings.sealer()?);
+        let pool = pool(self.settings, Side::Write, DatabaseRole::Relay, 2).await?;
+        self.spawn(|shutdown| seal::run(pool, nats, key, accepted, sealer, shutdown));
         Ok(())
     }
 
@@ -242,7 +253,12 @@ impl Shop<'_> {
         ];
         let auditing = pool(settings, Side::Write, DatabaseRole::Auditor, AUDITING_CONNECTIONS).await?;
         let parts = Parts {
-            audit: Some(AuditSide { log: EventLog::new(auditing), writers: writers.clone() }),
+            audit: Some(AuditSide {
+                log: EventLog::new(auditing.clone()),
+                pool: auditing,
+                keys: settings.seal_keys()?,
+                writers: writers.clone(),
+            }),
             commands: Some(CommandSide {
                 writers,
                 pool: sealing.clone(),

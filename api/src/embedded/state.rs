@@ -23,6 +23,9 @@ pub(super) struct State {
     signing_key: String,
     request_hash_key: String,
     personal_master_key: String,
+    /// Empty in a folder of before there were seals.
+    #[serde(default)]
+    sealing_key: String,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -54,8 +57,13 @@ impl State {
         if path.is_file() {
             let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
             let mut state: Self = toml::from_str(&text).with_context(|| format!("{} is not what holdfast wrote there", path.display()))?;
-            if state.passwords.nats_admin_seed.is_empty() {
-                state.passwords.nats_admin_seed = nkey_seed()?;
+            if state.passwords.nats_admin_seed.is_empty() || state.sealing_key.is_empty() {
+                if state.passwords.nats_admin_seed.is_empty() {
+                    state.passwords.nats_admin_seed = nkey_seed()?;
+                }
+                if state.sealing_key.is_empty() {
+                    state.sealing_key = key()?;
+                }
                 state.write(folder)?;
             }
             return Ok(state);
@@ -85,6 +93,7 @@ impl State {
             signing_key: key()?,
             request_hash_key: key()?,
             personal_master_key: key()?,
+            sealing_key: key()?,
         })
     }
 
@@ -107,11 +116,13 @@ impl State {
 
     fn settings(&self, folder: &Path, profile: Profile, with_nats: bool) -> String {
         let files = toml::Value::String(folder.join("files").to_string_lossy().into_owned());
+        let seals = toml::Value::String(folder.join("seals.ndjson").to_string_lossy().into_owned());
         let port = self.postgres_port.unwrap_or_default();
         let Passwords { admin, writer, relay, reactor, projector, reader, auditor, nats_relay_seed, nats_subscriber_seed, nats_admin_seed } =
             &self.passwords;
         let profile = profile.as_str();
         let (signing, hashing, personal) = (&self.signing_key, &self.request_hash_key, &self.personal_master_key);
+        let sealing = &self.sealing_key;
         let nats = match self.nats_port.filter(|_| with_nats) {
             Some(port) => format!(
                 "\n[nats]\nurl = \"nats://127.0.0.1:{port}\"\n\
@@ -131,8 +142,9 @@ impl State {
              admin = \"{admin}\"\nwriter = \"{writer}\"\nrelay = \"{relay}\"\nreactor = \"{reactor}\"\n\
              projector = \"{projector}\"\nreader = \"{reader}\"\nauditor = \"{auditor}\"\n\n\
              [auth]\nsigning_key = \"{signing}\"\n# So that tokens can be pasted and tried for a day.\nmax_ttl_s = 86400\n\n\
-             [secrets]\nrequest_hash_key = \"{hashing}\"\npersonal_master_key = \"{personal}\"\n\n\
-             [files]\nfolder = {files}\n{nats}"
+             [secrets]\nrequest_hash_key = \"{hashing}\"\npersonal_master_key = \"{personal}\"\n\
+             sealing_key = \"{sealing}\"\n\n\
+             [files]\nfolder = {files}\n\n[seals]\nfile = {seals}\n{nats}"
         )
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod ledger;
 pub(crate) mod person;
 mod position; // `X-Min-Position`
 pub(crate) mod replay; // the log itself, for auditors
+pub(crate) mod proof;
 pub(crate) mod statement;
 pub(crate) mod wallet;
 

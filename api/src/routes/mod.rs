@@ -94,6 +94,7 @@ const TABLES: &[&[RouteSpec]] = &[
     crate::queries::ledger::ROUTES,
     crate::queries::audit::ROUTES,
     crate::queries::replay::ROUTES,
+    crate::queries::proof::ROUTES,
     crate::queries::contract::ROUTES,
     crate::queries::job::ROUTES,
     crate::queries::booking::ROUTES,
@@ -101,6 +102,7 @@ const TABLES: &[&[RouteSpec]] = &[
     crate::queries::person::ROUTES,
     crate::files::ROUTES,
     crate::platform::ROUTES,
+    crate::queries::proof::PUBLIC,
 ];
 
 /// The access cases that stand beside their routes.
@@ -128,6 +130,7 @@ const CONTEXT_CASES: &[&[AccessCase]] = &[
     crate::queries::booking::CASES,
     crate::queries::audit::CASES,
     crate::queries::replay::CASES,
+    crate::queries::proof::CASES,
 ];
 
 /// All routes.

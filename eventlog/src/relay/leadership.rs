@@ -1,4 +1,4 @@
-//! Who publishes: the holder of an advisory lock on a session of its own.
+//! Who publishes, and who seals: the holder of an advisory lock on a session of its own.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,22 +8,20 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::db::Pool;
 
-/// "holdfast" in ASCII: one relay per write database.
-const LOCK: i64 = 0x686f_6c64_6661_7374;
 /// A server that does not answer for so long may have given the lock to somebody else.
 const TRUSTED_FOR: Duration = Duration::from_secs(3);
 
-pub(super) struct Leadership {
+pub(crate) struct Leadership {
     session: PgConnection,
     proof: Proof,
 }
 
 /// When the lock was last seen held.
 #[derive(Clone)]
-pub(super) struct Proof(Arc<Mutex<Instant>>);
+pub(crate) struct Proof(Arc<Mutex<Instant>>);
 
 impl Proof {
-    pub(super) fn is_fresh(&self) -> bool {
+    pub(crate) fn is_fresh(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < TRUSTED_FOR
     }
 
@@ -34,11 +32,11 @@ impl Proof {
 
 impl Leadership {
     /// Returns as soon as the lock is held; asks every second.
-    pub(super) async fn wait(pool: &Pool) -> Result<Self, sqlx::Error> {
+    pub(crate) async fn wait(pool: &Pool, lock: i64) -> Result<Self, sqlx::Error> {
         let mut session = pool.session().await?;
         loop {
             let asked_at = Instant::now();
-            let held: Vec<bool> = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK).fetch_all(&mut session).await?;
+            let held: Vec<bool> = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(lock).fetch_all(&mut session).await?;
             if held == [true] {
                 return Ok(Self { session, proof: Proof(Arc::new(Mutex::new(asked_at))) });
             }
@@ -46,13 +44,13 @@ impl Leadership {
         }
     }
 
-    pub(super) fn proof(&self) -> Proof {
+    pub(crate) fn proof(&self) -> Proof {
         self.proof.clone()
     }
 
     /// The lock lives as long as the session, so an answer proves that it is held. A session without an answer is given
     /// up: nothing but this lock is on it.
-    pub(super) async fn check(&mut self) -> Result<(), sqlx::Error> {
+    pub(crate) async fn check(&mut self) -> Result<(), sqlx::Error> {
         let asked_at = Instant::now();
         timeout(TRUSTED_FOR, sqlx::query("SELECT 1").fetch_all(&mut self.session)).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
         self.proof.renew(asked_at);
@@ -60,7 +58,7 @@ impl Leadership {
     }
 
     /// Ends the session, so that a standby need not wait until the server misses it.
-    pub(super) async fn give_up(self) {
+    pub(crate) async fn give_up(self) {
         if let Ok(Err(error)) = timeout(Duration::from_secs(1), self.session.close()).await {
             tracing::debug!(%error, "the leader's session was lost");
         }
