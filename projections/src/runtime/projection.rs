@@ -20,7 +20,7 @@ pub struct Projection {
 
 /// Why a batch could not be written.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FoldError {
+pub(crate) enum FoldError {
     #[error(transparent)]
     Apply(#[from] ApplyError),
     #[error("the read database refused or did not answer")]
@@ -88,7 +88,7 @@ impl Projection {
         self.tables.iter().map(|table| Ok((table.table(), table.rebuild(events)?))).collect()
     }
 
-    pub(super) async fn fold(&self, connection: &mut PgConnection, tenant_id: TenantId, events: &[Event<'_>]) -> Result<(), FoldError> {
+    pub(crate) async fn fold(&self, connection: &mut PgConnection, tenant_id: TenantId, events: &[Event<'_>]) -> Result<(), FoldError> {
         for table in &self.tables {
             table.fold(connection, tenant_id, events).await?;
         }
