@@ -6,6 +6,7 @@ mod dev;
 mod doctor;
 mod migrate;
 pub mod print;
+mod projections;
 mod reactions;
 mod serve;
 mod tenant;
@@ -44,6 +45,7 @@ enum Command {
     Verify(verify::Arguments),
     Doctor(doctor::Arguments),
     Reactions(reactions::Arguments),
+    Projections(projections::Arguments),
 }
 
 /// Parses the command line and runs it.
@@ -76,6 +78,7 @@ async fn run(Arguments { global, command }: Arguments) -> anyhow::Result<ExitCod
         Command::Verify(arguments) => verify::run(&global, arguments).await,
         Command::Doctor(arguments) => doctor::run(&global, arguments).await,
         Command::Reactions(arguments) => reactions::run(&global, arguments).await,
+        Command::Projections(arguments) => projections::run(&global, arguments).await,
     }
 }
 
