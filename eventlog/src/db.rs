@@ -36,6 +36,8 @@ pub struct PoolSettings {
     pub idle_in_transaction_timeout: Duration,
     pub idle_session_timeout: Duration,
     pub plans: Plans,
+    /// The only schema of names without one; `None`: as the server says. For the shadow side of read models.
+    pub search_path: Option<&'static str>,
     /// Ask the server, in the background after each use, that a connection is in no transaction and has no tenant set.
     pub check_on_release: bool,
 }
@@ -60,6 +62,7 @@ impl Default for PoolSettings {
             idle_in_transaction_timeout: Duration::from_secs(5),
             idle_session_timeout: Duration::from_secs(600),
             plans: Plans::Automatic,
+            search_path: None,
             check_on_release: true,
         }
     }
@@ -87,6 +90,9 @@ impl PoolSettings {
             ("tcp_user_timeout", "10000".to_owned()),
             ("TimeZone", "UTC".to_owned()),
         ];
+        if let Some(schema) = self.search_path {
+            session.push(("search_path", schema.to_owned()));
+        }
         if self.plans == Plans::GenericByIndex {
             for planner in ["enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"] {
                 session.push((planner, "off".to_owned()));
@@ -156,7 +162,10 @@ impl Pool {
     }
 
     /// A session of its own, outside the pool, that is never ended for being idle: to hold a lock.
-    pub(crate) async fn session(&self) -> Result<PgConnection, sqlx::Error> {
+    ///
+    /// # Errors
+    /// When the server does not let us in.
+    pub async fn session(&self) -> Result<PgConnection, sqlx::Error> {
         PgConnection::connect_with(&self.lasting()).await
     }
 

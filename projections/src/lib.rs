@@ -18,6 +18,7 @@ pub mod person;
 pub mod personal;
 pub mod positions;
 pub mod query;
+pub mod rebuild;
 pub mod runtime;
 pub mod statement;
 pub mod wallet;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 
 use holdfast_eventlog::db::Pool;
 use holdfast_eventlog::subscription::Consumer;
+use sqlx::Connection as _;
 
 use crate::personal::Keys;
 use crate::runtime::{Projection, Projector};
@@ -55,11 +57,20 @@ pub fn projectors(pool: &Pool, keys: &Arc<dyn Keys>) -> Vec<Arc<dyn Consumer>> {
     all_projections().into_iter().map(projector).collect()
 }
 
-/// Brings the read database to the shape that this program knows: roles, tables, policies, grants.
+/// Brings the read database to the shape that this program knows: roles, and on both sides (the one that is read, and the
+/// shadow that rebuilds fill) tables, policies, grants.
 ///
 /// # Errors
 /// When a migration fails or a released one was edited.
 pub async fn migrate(pool: &sqlx::PgPool) -> Result<(), sqlx::migrate::MigrateError> {
+    let migrations = sqlx::migrate!("../projection-migrations");
     holdfast_eventlog::db::ensure_roles(pool).await?;
-    sqlx::migrate!("../projection-migrations").run(pool).await
+    migrations.run(pool).await?;
+    sqlx::raw_sql("CREATE SCHEMA IF NOT EXISTS shadow").execute(pool).await?;
+    let shadow = (*pool.connect_options()).clone().options([("search_path", "shadow")]);
+    let mut shadow = sqlx::PgConnection::connect_with(&shadow).await?;
+    migrations.run(&mut shadow).await?;
+    shadow.close().await?;
+    sqlx::raw_sql(include_str!("../../projection-migrations/sides.sql")).execute(pool).await?;
+    Ok(())
 }

@@ -9,6 +9,7 @@ mod doctor;
 mod migrate;
 mod person;
 pub mod print;
+mod projections;
 mod reactions;
 mod replay;
 mod relay;
@@ -54,6 +55,7 @@ enum Command {
     Consumers(consumers::Arguments),
     Relay(relay::Arguments),
     Audit(audit::Arguments),
+    Projections(projections::Arguments),
 }
 
 /// Parses the command line and runs it.
@@ -91,6 +93,7 @@ async fn run(Arguments { global, command }: Arguments) -> anyhow::Result<ExitCod
         Command::Consumers(arguments) => consumers::run(&global, arguments).await,
         Command::Relay(arguments) => relay::run(&global, arguments).await,
         Command::Audit(arguments) => audit::run(&global, arguments).await,
+        Command::Projections(arguments) => projections::run(&global, arguments).await,
     }
 }
 

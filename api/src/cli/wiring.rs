@@ -51,7 +51,7 @@ pub(super) async fn log(settings: &Settings, role: DatabaseRole, max_connections
     Ok(EventLog::new(connect(settings, Side::Write, role, PoolSettings::for_log(max_connections)).await?))
 }
 
-async fn connect(settings: &Settings, side: Side, role: DatabaseRole, pool: PoolSettings) -> anyhow::Result<Pool> {
+pub(super) async fn connect(settings: &Settings, side: Side, role: DatabaseRole, pool: PoolSettings) -> anyhow::Result<Pool> {
     let url = settings.database.url(side, role)?;
     let name = role.name().unwrap_or("holdfast");
     let pool = PoolSettings { application_name: name, ..pool };
@@ -201,6 +201,8 @@ impl Shop<'_> {
         let read = pool(self.settings, Side::Read, DatabaseRole::Projector, connections).await?;
         let keys: Arc<dyn holdfast_projections::personal::Keys> = Arc::new(StoredKeys::new(keys, &self.settings.personal_master_key()?));
         self.consumers.extend(holdfast_projections::projectors(&read, &keys));
+        let rebuilder = super::projections::rebuilder(self.settings).await?;
+        self.spawn(|shutdown| rebuilder.keep(shutdown));
         Ok(())
     }
 

@@ -16,6 +16,7 @@ pub use event::{ApplyError, Event};
 pub use failures::{Failure, clear_failure, failures};
 pub use projection::Projection;
 pub use projector::Projector;
+pub(crate) use projector::reason;
 pub use series::Series;
 pub use table::{Facts, Table, View};
 pub use verify::{TableCheck, VerifyError, verify};

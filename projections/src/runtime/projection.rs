@@ -21,7 +21,7 @@ pub struct Projection {
 
 /// Why a batch could not be written.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FoldError {
+pub(crate) enum FoldError {
     #[error(transparent)]
     Apply(#[from] ApplyError),
     #[error("the read database refused or did not answer")]
@@ -94,7 +94,7 @@ impl Projection {
         self.tables.iter().map(|table| Ok((table.table(), table.rebuild(events)?))).collect()
     }
 
-    pub(super) async fn fold(&self, connection: &mut PgConnection, tenant_id: TenantId, events: &[Event<'_>]) -> Result<(), FoldError> {
+    pub(crate) async fn fold(&self, connection: &mut PgConnection, tenant_id: TenantId, events: &[Event<'_>]) -> Result<(), FoldError> {
         let erased: BTreeSet<_> = events.first().into_iter().flat_map(Event::erased_in_batch).collect();
         for table in &self.tables {
             // Before the fold: what the batch itself says about them it has opened as erased already.

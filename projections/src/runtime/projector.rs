@@ -7,6 +7,7 @@ use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::db::{Pool, Tx};
 use holdfast_eventlog::subscription::{ConsumeError, Consumer, FeedEvent};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::personal::{Keys, KeysError, Opened};
@@ -19,8 +20,25 @@ pub struct Projector {
     projection: Projection,
     pool: Pool,
     keys: Arc<dyn Keys>,
-    /// Tenants for which it has stopped, as last read.
-    stopped: Mutex<HashSet<TenantId>>,
+    side: Side,
+    /// Tenants that it does not work for, as last read.
+    idle: Mutex<Idle>,
+}
+
+/// Which of the two sides of the read models a projector writes (protocols 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Live,
+    /// Filled by rebuilds: tells nobody how far it has come, and takes no notice of pauses.
+    Shadow,
+}
+
+/// Whom the projector does not work for.
+#[derive(Debug, Default)]
+struct Idle {
+    /// Stopped at an event, paused, or with rows of another version of the projection.
+    tenants: HashSet<TenantId>,
+    everybody: bool,
 }
 
 /// Why a batch was not taken.
@@ -29,8 +47,9 @@ enum BatchError {
     /// Somebody else has moved the checkpoint, or the projection has stopped for the tenant.
     #[error("the checkpoint was moved or stopped by somebody else")]
     Moved,
-    #[error("the rows were made by version {stored} of the projection, this program has version {ours}: rebuild it first")]
-    OtherVersion { stored: i32, ours: i32 },
+    /// They are rebuilt before this program goes on.
+    #[error("the rows were made by another version of the projection")]
+    OtherVersion,
     #[error("personal values cannot be opened now")]
     Keys(#[from] KeysError),
     #[error(transparent)]
@@ -46,8 +65,8 @@ impl From<sqlx::Error> for BatchError {
 impl From<BatchError> for ConsumeError {
     fn from(error: BatchError) -> Self {
         match error {
-            BatchError::Moved => Self::Moved,
-            error @ (BatchError::OtherVersion { .. } | BatchError::Keys(_) | BatchError::Fold(_)) => Self::Failed(Box::new(error)),
+            BatchError::Moved | BatchError::OtherVersion => Self::Moved, // another version: a rebuild will move it
+            error @ (BatchError::Keys(_) | BatchError::Fold(_)) => Self::Failed(Box::new(error)),
         }
     }
 }
@@ -60,28 +79,44 @@ impl Consumer for Projector {
     fn checkpoints(&self) -> BoxFuture<'_, Result<HashMap<TenantId, i64>, ConsumeError>> {
         Box::pin(async move {
             let mut connection = self.pool.acquire().await?;
-            let rows: Vec<(Uuid, i64, bool)> = sqlx::query_as(
-                "SELECT c.tenant_id, c.position, f.position IS NOT NULL
+            let rows: Vec<(Uuid, i64, bool, i32)> = sqlx::query_as(
+                "SELECT c.tenant_id, c.position, f.position IS NOT NULL, c.version
                  FROM projection_checkpoints c LEFT JOIN projection_failures f USING (tenant_id, projection)
                  WHERE c.projection = $1",
             )
             .bind(self.projection.name())
             .fetch_all(&mut *connection)
             .await?;
-            let stopped: HashSet<TenantId> = rows.iter().filter(|(_, _, stopped)| *stopped).map(|(tenant, ..)| TenantId(*tenant)).collect();
-            let how_many = f64::from(u32::try_from(stopped.len()).unwrap_or(u32::MAX));
+            let paused = match self.side {
+                Side::Live => paused(&mut connection, self.projection.name()).await?,
+                Side::Shadow => Vec::new(),
+            };
+            let stopped = rows.iter().filter(|(_, _, stopped, _)| *stopped).count();
+            let how_many = f64::from(u32::try_from(stopped).unwrap_or(u32::MAX));
             metrics::gauge!("holdfast_projection_stopped_tenants", "projection" => self.projection.name()).set(how_many);
-            *self.stopped() = stopped;
-            Ok(rows.into_iter().map(|(tenant, position, _)| (TenantId(tenant), position)).collect())
+            let ours = self.projection.version();
+            let mut tenants: HashSet<TenantId> =
+                rows.iter().filter(|(_, _, stopped, version)| *stopped || *version != ours).map(|(tenant, ..)| TenantId(*tenant)).collect();
+            let everybody = paused.contains(&Uuid::nil());
+            tenants.extend(paused.into_iter().map(TenantId));
+            *self.idle() = Idle { tenants, everybody };
+            Ok(rows.into_iter().map(|(tenant, position, ..)| (TenantId(tenant), position)).collect())
         })
     }
 
     fn consume<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>> {
-        Box::pin(async move { Ok(self.take(tenant_id, after, events).await?) })
+        Box::pin(async move {
+            let taken = self.take(tenant_id, after, events).await;
+            if matches!(taken, Err(BatchError::OtherVersion)) {
+                self.idle().tenants.insert(tenant_id);
+            }
+            Ok(taken?)
+        })
     }
 
     fn owns(&self, tenant_id: TenantId) -> bool {
-        !self.stopped().contains(&tenant_id)
+        let idle = self.idle();
+        !idle.everybody && !idle.tenants.contains(&tenant_id)
     }
 }
 
@@ -89,7 +124,17 @@ impl Projector {
     /// `pool`: the read database as `holdfast_projector`.
     #[must_use]
     pub fn new(projection: Projection, pool: Pool, keys: Arc<dyn Keys>) -> Self {
-        Self { projection, pool, keys, stopped: Mutex::default() }
+        Self { projection, pool, keys, side: Side::Live, idle: Mutex::default() }
+    }
+
+    /// Writes the shadow side. `pool`: as for [`Projector::new`], with `shadow` as its search path.
+    #[must_use]
+    pub(crate) fn of_shadow(projection: Projection, pool: Pool, keys: Arc<dyn Keys>) -> Self {
+        Self { projection, pool, keys, side: Side::Shadow, idle: Mutex::default() }
+    }
+
+    pub(crate) fn projection(&self) -> &Projection {
+        &self.projection
     }
 
     /// Takes the batch as a whole; one that does not fit is halved until the guilty event stands alone, and there
@@ -165,18 +210,24 @@ impl Projector {
 
     /// Must be the transaction's first statement: rows that were read before the lock could be older than it.
     async fn lock_checkpoint(&self, tx: &mut Tx, tenant_id: TenantId, after: i64) -> Result<(), BatchError> {
-        let checkpoint: Option<(i64, i32, bool)> = sqlx::query_as(
-            "SELECT c.position, c.version, f.position IS NOT NULL
-             FROM projection_checkpoints c LEFT JOIN projection_failures f USING (tenant_id, projection)
-             WHERE c.tenant_id = $1 AND c.projection = $2 FOR UPDATE OF c",
-        )
-        .bind(tenant_id.uuid())
-        .bind(self.projection.name())
-        .fetch_optional(&mut **tx)
-        .await?;
+        let sql = match self.side {
+            Side::Live => {
+                "SELECT c.position, c.version, f.position IS NOT NULL OR EXISTS (
+                     SELECT FROM rebuild.projection_pauses p WHERE p.projection = $2 AND p.tenant_id IN ($1, '00000000-0000-0000-0000-000000000000'))
+                 FROM projection_checkpoints c LEFT JOIN projection_failures f USING (tenant_id, projection)
+                 WHERE c.tenant_id = $1 AND c.projection = $2 FOR UPDATE OF c"
+            }
+            Side::Shadow => {
+                "SELECT c.position, c.version, f.position IS NOT NULL
+                 FROM projection_checkpoints c LEFT JOIN projection_failures f USING (tenant_id, projection)
+                 WHERE c.tenant_id = $1 AND c.projection = $2 FOR UPDATE OF c"
+            }
+        };
+        let checkpoint: Option<(i64, i32, bool)> =
+            sqlx::query_as(sql).bind(tenant_id.uuid()).bind(self.projection.name()).fetch_optional(&mut **tx).await?;
         let ours = self.projection.version();
         match checkpoint {
-            Some((_, stored, _)) if stored != ours => Err(BatchError::OtherVersion { stored, ours }),
+            Some((_, stored, _)) if stored != ours => Err(BatchError::OtherVersion),
             Some((position, _, false)) if position == after => Ok(()),
             Some(_) | None => Err(BatchError::Moved),
         }
@@ -188,12 +239,13 @@ impl Projector {
             "WITH moved AS (
                  UPDATE projection_checkpoints SET position = $3 WHERE tenant_id = $1 AND projection = $2 RETURNING position
              )
-             SELECT pg_notify($4, $1::text || ' ' || $2 || ' ' || position) FROM moved",
+             SELECT pg_notify($4, $1::text || ' ' || $2 || ' ' || position) FROM moved WHERE $5",
         )
         .bind(tenant_id.uuid())
         .bind(self.projection.name())
         .bind(position)
         .bind(CHANNEL)
+        .bind(self.side == Side::Live)
         .execute(&mut **tx)
         .await?;
         Ok(())
@@ -221,12 +273,12 @@ impl Projector {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        self.stopped().insert(tenant_id);
+        self.idle().tenants.insert(tenant_id);
         Ok(())
     }
 
-    fn stopped(&self) -> MutexGuard<'_, HashSet<TenantId>> {
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -234,6 +286,11 @@ impl std::fmt::Debug for Projector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Projector").field("projection", &self.projection).finish_non_exhaustive()
     }
+}
+
+/// Tenants for which the projection was told to wait; the nil id stands for all.
+async fn paused(connection: &mut PgConnection, projection: &str) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar("SELECT tenant_id FROM rebuild.projection_pauses WHERE projection = $1").bind(projection).fetch_all(connection).await
 }
 
 /// True when trying again cannot help: data exceptions, violated constraints, raised exceptions, limits. Everything
@@ -249,7 +306,7 @@ fn is_the_events_fault(error: &FoldError) -> bool {
 }
 
 /// Never the database's own sentence, which may quote values.
-fn reason(error: &FoldError) -> String {
+pub(crate) fn reason(error: &FoldError) -> String {
     match error {
         FoldError::Apply(error) => error.to_string(),
         FoldError::Database(error) => {

@@ -108,6 +108,63 @@ impl Table {
         )
     }
 
+    /// `$1` tenant, `$2` how many to name: rows on both sides, how many came, went and changed, keys and what happened to them.
+    pub(crate) fn compare_sides(&self) -> String {
+        let (table, key) = (self.name, self.key.join(", "));
+        let columns = self.all_columns().collect::<Vec<_>>().join(", ");
+        let side =
+            |schema| format!("SELECT ROW({key})::text AS key, ROW({columns})::text AS row FROM {schema}.{table} WHERE tenant_id = $1");
+        format!(
+            "WITH live AS ({}), rebuilt AS ({}),
+                  different AS (
+                      SELECT key, CASE WHEN live.row IS NULL THEN 'added' WHEN rebuilt.row IS NULL THEN 'gone' ELSE 'changed' END AS what
+                      FROM live FULL JOIN rebuilt USING (key) WHERE live.row IS DISTINCT FROM rebuilt.row),
+                  named AS (SELECT key, what FROM different ORDER BY key LIMIT $2)
+             SELECT (SELECT count(*) FROM live), (SELECT count(*) FROM rebuilt), (SELECT count(*) FROM different WHERE what = 'added'),
+                    (SELECT count(*) FROM different WHERE what = 'gone'), (SELECT count(*) FROM different WHERE what = 'changed'),
+                    ARRAY (SELECT key FROM named ORDER BY key), ARRAY (SELECT what FROM named ORDER BY key)",
+            side("public"),
+            side("shadow")
+        )
+    }
+
+    /// `$1` tenant: what the column adds up to on both sides, per currency where the table has one.
+    pub(crate) fn sum_sides(&self, column: &str) -> String {
+        let table = self.name;
+        let currency = if self.all_columns().any(|name| name == "currency") { "currency" } else { "NULL::text" };
+        format!(
+            "SELECT currency, coalesce(sum(amount) FILTER (WHERE NOT rebuilt), 0), coalesce(sum(amount) FILTER (WHERE rebuilt), 0) FROM (
+                 SELECT {currency} AS currency, {column} AS amount, false AS rebuilt FROM public.{table} WHERE tenant_id = $1
+                 UNION ALL
+                 SELECT {currency}, {column}, true FROM shadow.{table} WHERE tenant_id = $1
+             ) both_sides GROUP BY currency ORDER BY currency"
+        )
+    }
+
+    /// `$1` tenant: the rows that this transaction has written, one JSON text each.
+    pub(crate) fn select_written(&self) -> String {
+        format!(
+            "SELECT row_to_json(r)::text FROM (SELECT {} FROM {} WHERE tenant_id = $1 AND xmin = pg_current_xact_id()::xid) r",
+            self.readable(),
+            self.name
+        )
+    }
+
+    /// `$1` tenant, `$2` rows as a JSON array: those of the same keys as they are stored, one JSON text each.
+    pub(crate) fn select_same_keys(&self) -> String {
+        let (table, readable, key) = (self.name, self.readable(), self.key.join(", "));
+        format!(
+            "SELECT row_to_json(r)::text FROM (SELECT {readable} FROM {table} WHERE tenant_id = $1
+                 AND ({key}) IN (SELECT {key} FROM json_populate_recordset(NULL::{table}, $2::json))) r"
+        )
+    }
+
+    /// All columns, exact ones as text.
+    fn readable(&self) -> String {
+        let column = |name| if self.exact.contains(&name) { format!("{name}::text AS {name}") } else { name.to_owned() };
+        self.all_columns().map(column).collect::<Vec<_>>().join(", ")
+    }
+
     /// `$1` tenant, `$2` rows as a JSON array.
     pub(super) fn insert(&self) -> String {
         let columns = self.all_columns().collect::<Vec<_>>().join(", ");

@@ -9,7 +9,8 @@ use crate::personal::{Keys, KeysError, Opened};
 use crate::runtime::{ApplyError, Event, Projection};
 
 /// What comparing one table of one tenant found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TableCheck {
     pub projection: &'static str,
     pub table: &'static str,

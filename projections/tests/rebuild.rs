@@ -1,0 +1,420 @@
+//! Rebuild, compare, swap and back, against a real log and a real read database: ADM-21, NFR-19, protocols 8.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_domain::event::aggregate_type;
+use holdfast_domain::kernel::TenantId;
+use holdfast_eventlog::db::Pool;
+use holdfast_eventlog::subscription::{self, Consumer, SubscriptionSettings};
+use holdfast_eventlog::{Batch, EventLog, NewEvent, StoredEvent, StreamId, Unit};
+use holdfast_projections::rebuild::{Kind, RebuildError, Rebuilder, find_run, pause, pool_settings, request_run, resume, status};
+use holdfast_projections::runtime::Projector;
+use holdfast_projections::{all_projections, projectors};
+use support::{Database, History, Log, TestKeys, eur, tenant, with};
+use tokio_util::sync::CancellationToken;
+
+const A: u128 = 0xA1;
+const B: u128 = 0xB1;
+
+/// A read database with its log, what is at work on both, and two tenants with something in every table.
+struct World {
+    database: Arc<Database>,
+    log: Log,
+    writer: EventLog,
+    reading: EventLog,
+    rebuilder: Rebuilder,
+    keys: TestKeys,
+    a: History,
+    b: History,
+}
+
+impl World {
+    async fn new(database: Arc<Database>) -> Self {
+        let log = Log::create(&database).await;
+        let (writer, reading) = (log.events("holdfast_writer").await, log.events("holdfast_projector").await);
+        let (a, b) = (History::of_everything(tenant(A)), History::typical(tenant(B)));
+        let keys = a.keys.clone();
+        for history in [&a, &b] {
+            append(&writer, history.tenant, &history.events).await;
+        }
+        let all = AllKeys(vec![a.keys.clone(), b.keys.clone()]);
+        let [live, shadow] = pool_settings();
+        let url = database.url_as("holdfast_projector");
+        let (live, shadow) = (Pool::connect(&url, live).await.unwrap(), Pool::connect(&url, shadow).await.unwrap());
+        let rebuilder = Rebuilder::new(live, shadow, reading.clone(), Arc::new(all));
+        let world = Self { database, log, writer, reading, rebuilder, keys, a, b };
+        for history in [&world.a, &world.b] {
+            world.database.project(history, 50).await;
+        }
+        world
+    }
+
+    async fn append(&self, history: &History, from: i64) {
+        append(&self.writer, history.tenant, &history.events[usize::try_from(from).unwrap()..]).await;
+    }
+
+    /// By an independent fold of the log in memory.
+    async fn assert_verified(&self, projection: &str) {
+        let checks = self.rebuilder.verify(projection, None).await.unwrap();
+        assert!(!checks.is_empty());
+        for (tenant, checks) in checks {
+            assert!(checks.iter().all(|check| check.different == 0), "{tenant}: {checks:?}");
+        }
+    }
+
+    async fn end(self) {
+        self.log.drop(&self.database).await;
+    }
+
+    async fn oid(&self, table: &str) -> i64 {
+        self.database.count(&format!("SELECT '{table}'::regclass::oid::bigint")).await
+    }
+}
+
+/// The keys of several histories.
+struct AllKeys(Vec<TestKeys>);
+
+impl holdfast_projections::personal::Keys for AllKeys {
+    fn load<'a>(
+        &'a self,
+        tenant_id: TenantId,
+        wanted: &'a [holdfast_projections::personal::KeyRef],
+    ) -> futures::future::BoxFuture<
+        'a,
+        Result<
+            std::collections::HashMap<holdfast_projections::personal::KeyRef, holdfast_projections::personal::SubjectKey>,
+            holdfast_projections::personal::KeysError,
+        >,
+    > {
+        Box::pin(async move {
+            let mut found = std::collections::HashMap::new();
+            for keys in &self.0 {
+                found.extend(keys.load(tenant_id, wanted).await?);
+            }
+            Ok(found)
+        })
+    }
+}
+
+async fn append(log: &EventLog, tenant_id: TenantId, events: &[StoredEvent]) {
+    for event in events {
+        let stream =
+            StreamId { tenant_id, aggregate_type: aggregate_type(&event.aggregate_type).unwrap(), aggregate_id: event.aggregate_id };
+        let new = NewEvent {
+            event_type: event.event_type.clone(),
+            event_version: event.event_version.clone(),
+            payload: event.payload.clone(),
+            metadata: event.metadata.clone(),
+        };
+        let unit =
+            Unit { stream, first_sequence: event.sequence, events: vec![new], receipts: Vec::new(), claims: Vec::new(), gated: false };
+        log.append(&Batch { units: vec![unit], known: [(tenant_id, event.position - 1)].into() }).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn every_projection_is_rebuilt_and_swapped_while_events_come_in() {
+    // ADM-21, NFR-19, protocols 8.1; protocol test 7: as closed after the swap as before.
+    with(|database| async move {
+        let mut world = World::new(database).await;
+        let shutdown = CancellationToken::new();
+        let pool = world.database.pool_as("holdfast_projector").await;
+        let keys: Arc<dyn holdfast_projections::personal::Keys> = Arc::new(AllKeys(vec![world.a.keys.clone(), world.b.keys.clone()]));
+        let settings = SubscriptionSettings { sweep_every: Duration::from_millis(200), ..SubscriptionSettings::default() };
+        let live = tokio::spawn(subscription::run(world.reading.clone(), None, projectors(&pool, &keys), settings, shutdown.clone()));
+        // More and more money comes in all the time.
+        let from = world.a.head();
+        for n in 0..150 {
+            world.a.deposit(0xDD_0000 + n, eur("3.33"));
+        }
+        let (writer, tenant_id, later) = (world.writer.clone(), world.a.tenant, world.a.events[usize::try_from(from).unwrap()..].to_vec());
+        let writing = tokio::spawn(async move {
+            for event in later {
+                append(&writer, tenant_id, std::slice::from_ref(&event)).await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        // Somebody reads all the time and never finds a table missing or money gone.
+        let reader = world.database.reader().await;
+        let reading = tokio::spawn({
+            let shutdown = shutdown.clone();
+            async move {
+                let mut reads = 0_u32;
+                while !shutdown.is_cancelled() {
+                    let mut tx = reader.begin_tenant_read(tenant_id).await.unwrap();
+                    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM wallets").fetch_one(&mut *tx).await.unwrap();
+                    tx.commit().await.unwrap();
+                    assert!(rows > 0);
+                    reads += 1;
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                reads
+            }
+        });
+        let before = world.oid("wallets").await;
+        for projection in all_projections() {
+            let diff = world.rebuilder.rebuild(projection.name(), None, "test").await.unwrap();
+            assert!(diff.is_empty(), "{diff:?}");
+            assert_eq!(diff.tenants, 2);
+        }
+        writing.await.unwrap();
+        assert_ne!(world.oid("wallets").await, before);
+        let head = world.a.head();
+        for _ in 0..200 {
+            let behind = "SELECT count(*) FROM projection_checkpoints WHERE tenant_id = '00000000-0000-0000-0000-0000000000a1' AND position < ";
+            if world.database.count(&format!("{behind}{head}")).await == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        shutdown.cancel();
+        live.await.unwrap();
+        assert!(reading.await.unwrap() > 10);
+        for projection in all_projections() {
+            assert_eq!(
+                world.database.count(&format!("SELECT min(position) FROM projection_checkpoints WHERE projection = '{}' AND tenant_id = '00000000-0000-0000-0000-0000000000a1'", projection.name())).await,
+                head
+            );
+            world.assert_verified(projection.name()).await;
+        }
+        // Roles are where they were: the side that is read is a reader's, the other is not.
+        let reader = world.database.reader().await;
+        let mut tx = reader.begin_tenant_read(world.b.tenant).await.unwrap();
+        let (own, foreign): (i64, i64) = sqlx::query_as("SELECT count(*) FILTER (WHERE tenant_id = $1), count(*) FILTER (WHERE tenant_id <> $1) FROM wallets")
+            .bind(world.b.tenant.uuid()).fetch_one(&mut *tx).await.unwrap();
+        assert!(own > 0 && foreign == 0);
+        assert!(sqlx::query("SELECT FROM shadow.wallets").execute(&mut *tx).await.is_err());
+        drop(tx);
+        world.end().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_changed_by_hand_is_found_put_right_and_comes_back_with_the_old_side() {
+    // Protocols 8: compared at the same position, then swapped; the old side keeps its checkpoint.
+    with(|database| async move {
+        let mut world = World::new(database).await;
+        let wallets = async |world: &World| {
+            sqlx::query_scalar::<_, String>("SELECT sum(available)::text FROM public.wallets")
+                .fetch_one(&world.database.admin)
+                .await
+                .unwrap()
+        };
+        let right = wallets(&world).await;
+        sqlx::query("UPDATE wallets SET available = available + 0.01 WHERE wallet_id = (SELECT min(wallet_id::text)::uuid FROM wallets)")
+            .execute(&world.database.admin)
+            .await
+            .unwrap();
+        sqlx::query("DELETE FROM wallets WHERE wallet_id = (SELECT max(wallet_id::text)::uuid FROM wallets)")
+            .execute(&world.database.admin)
+            .await
+            .unwrap();
+        let wrong = wallets(&world).await;
+        let mut run = world.rebuilder.begin("wallet", None, Kind::Rebuild, "test").await.unwrap();
+        // One at a time.
+        assert!(matches!(world.rebuilder.begin("wallet", None, Kind::Rebuild, "test").await, Err(RebuildError::Busy("wallet"))));
+        let diff = run.prepare().await.unwrap();
+        let table = diff.tables.iter().find(|table| table.table == "wallets").unwrap();
+        assert_eq!((table.added, table.gone, table.changed, table.samples.len()), (1, 0, 1, 2), "{table:?}");
+        let total = |column: &str| {
+            table
+                .totals
+                .iter()
+                .filter(|total| total.column == column)
+                .map(|total| (total.before, total.after))
+                .fold(Default::default(), |sum: (rust_decimal::Decimal, rust_decimal::Decimal), next| (sum.0 + next.0, sum.1 + next.1))
+        };
+        assert_eq!(total("available"), (wrong.parse().unwrap(), right.parse().unwrap()));
+        assert_eq!(wallets(&world).await, wrong, "nothing is swapped before it is asked for");
+        run.swap().await.unwrap();
+        assert_eq!(wallets(&world).await, right);
+        world.assert_verified("wallet").await;
+        // What comes after the swap is in the old side too when it is taken back.
+        let from = world.a.head();
+        world.a.deposit(0xDD_1111, eur("7.00"));
+        world.append(&world.a, from).await;
+        support::feed(world.database.projector("wallet", &world.keys).await.as_ref(), &world.a, 100).await.unwrap();
+        let right = wallets(&world).await;
+        world.rebuilder.swap_back("wallet", None, "test").await.unwrap();
+        let back: rust_decimal::Decimal = wallets(&world).await.parse().unwrap();
+        assert_eq!(back - wrong.parse::<rust_decimal::Decimal>().unwrap(), "7.00".parse().unwrap());
+        // And back again.
+        world.rebuilder.swap_back("wallet", None, "test").await.unwrap();
+        assert_eq!(wallets(&world).await, right);
+        world.assert_verified("wallet").await;
+        // Nothing is kept aside of what was never swapped, or by another version.
+        assert!(matches!(world.rebuilder.swap_back("audit", None, "test").await, Err(RebuildError::NothingKept)));
+        sqlx::query("UPDATE shadow.projection_checkpoints SET version = version + 1 WHERE projection = 'wallet'")
+            .execute(&world.database.admin)
+            .await
+            .unwrap();
+        assert!(matches!(world.rebuilder.swap_back("wallet", None, "test").await, Err(RebuildError::OtherVersion { .. })));
+        world.end().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_log_with_a_gap_swaps_nothing() {
+    with(|database| async move {
+        let world = World::new(database).await;
+        let before = world.oid("journal_lines").await;
+        sqlx::raw_sql("SET session_replication_role = replica; DELETE FROM events WHERE tenant_id = '00000000-0000-0000-0000-0000000000a1' AND position = 7")
+            .execute(&world.log.admin).await.unwrap();
+        let refused = world.rebuilder.rebuild("ledger", None, "test").await;
+        assert!(matches!(refused, Err(RebuildError::Gap { tenant_id, position: 7 }) if tenant_id == world.a.tenant), "{refused:?}");
+        // The last one missing is a gap as well.
+        let head = world.b.head();
+        sqlx::raw_sql(&format!("DELETE FROM events WHERE tenant_id = '00000000-0000-0000-0000-0000000000b1' AND position = {head}"))
+            .execute(&world.log.admin).await.unwrap();
+        let refused = world.rebuilder.rebuild("ledger", Some(world.b.tenant), "test").await;
+        assert!(matches!(refused, Err(RebuildError::Gap { position, .. }) if position == head), "{refused:?}");
+        assert_eq!(world.oid("journal_lines").await, before);
+        let all = status(&world.rebuilder).await.unwrap();
+        let ledger = all.iter().find(|status| status.name == "ledger").unwrap();
+        assert_eq!(ledger.last_run.as_ref().unwrap().state, "failed");
+        world.end().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn one_tenant_alone_is_rebuilt_and_swapped_back() {
+    // Protocols 8.3.
+    with(|database| async move {
+        let world = World::new(database).await;
+        let of = async |world: &World, who: u128| {
+            let sql = "SELECT coalesce(string_agg(t::text, ' ' ORDER BY t::text), '') FROM journal_lines t WHERE tenant_id = $1";
+            sqlx::query_scalar::<_, String>(sql).bind(tenant(who).uuid()).fetch_one(&world.database.admin).await.unwrap()
+        };
+        let right = of(&world, A).await;
+        let table = world.oid("journal_lines").await;
+        sqlx::raw_sql("UPDATE journal_lines SET detail = 'tampered'").execute(&world.database.admin).await.unwrap();
+        let (wrong_a, wrong_b) = (of(&world, A).await, of(&world, B).await);
+        let diff = world.rebuilder.rebuild("ledger", Some(world.a.tenant), "test").await.unwrap();
+        assert_eq!(diff.tenants, 1);
+        assert!(diff.tables.iter().any(|table| table.table == "journal_lines" && table.changed > 0));
+        assert_eq!(of(&world, A).await, right);
+        assert_eq!(of(&world, B).await, wrong_b, "the other tenant is left alone");
+        assert_eq!(world.oid("journal_lines").await, table, "and so is the table");
+        world.rebuilder.swap_back("ledger", Some(world.a.tenant), "test").await.unwrap();
+        assert_eq!(of(&world, A).await, wrong_a);
+        assert!(matches!(world.rebuilder.swap_back("ledger", None, "test").await, Err(RebuildError::NothingKept)));
+        world.end().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_projection_that_stopped_is_tried_and_resumed() {
+    with(|database| async move {
+        let mut world = World::new(database).await;
+        sqlx::raw_sql("ALTER TABLE audit_log ADD CONSTRAINT poison CHECK (action <> 'escrow.created' OR position < 100000) NOT VALID; ALTER TABLE wallets ADD CONSTRAINT poison CHECK (available <> 12.34) NOT VALID")
+            .execute(&world.database.admin).await.unwrap();
+        let from = world.a.head();
+        world.a.deposit(0xDD_2222, eur("12.34"));
+        world.append(&world.a, from).await;
+        let projector = world.database.projector("wallet", &world.keys).await;
+        assert!(support::feed(projector.as_ref(), &world.a, 100).await.is_err());
+        let stopped = |all: Vec<holdfast_projections::rebuild::Status>| all.into_iter().find(|status| status.name == "wallet").unwrap().stopped;
+        let at = stopped(status(&world.rebuilder).await.unwrap());
+        assert_eq!(at.len(), 1);
+        let still = world.rebuilder.attempt("wallet", world.a.tenant).await.unwrap();
+        assert_eq!((still.position, still.error.as_deref()), (at[0].position, Some("refused by the database: SQLSTATE 23514, constraint poison")));
+        // Put right, it would fit; trying changes nothing.
+        sqlx::raw_sql("ALTER TABLE wallets DROP CONSTRAINT poison").execute(&world.database.admin).await.unwrap();
+        let before = world.database.dump("wallets").await;
+        let fits = world.rebuilder.attempt("wallet", world.a.tenant).await.unwrap();
+        assert_eq!(fits.error, None);
+        assert_eq!(fits.changes.iter().map(|change| change.table).collect::<Vec<_>>(), ["wallets"]);
+        assert_eq!(fits.changes[0].after["available"], "12.34");
+        assert_eq!(world.database.dump("wallets").await, before);
+        assert_eq!(stopped(status(&world.rebuilder).await.unwrap()).len(), 1);
+        let pool = world.database.pool_as("holdfast_projector").await;
+        assert_eq!(resume(&pool, "wallet", Some(world.a.tenant)).await.unwrap(), (0, 1));
+        support::feed(projector.as_ref(), &world.a, 100).await.unwrap();
+        world.assert_verified("wallet").await;
+        assert!(matches!(world.rebuilder.attempt("wallet", world.a.tenant).await, Err(RebuildError::NotStopped("wallet"))));
+        world.end().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_paused_is_left_alone_until_it_is_resumed() {
+    with(|database| async move {
+        let mut world = World::new(database).await;
+        let pool = world.database.pool_as("holdfast_projector").await;
+        let projector: Arc<Projector> = world.database.projector("audit", &world.keys).await;
+        let from = world.a.head();
+        world.a.deposit(0xDD_3333, eur("1.00"));
+        world.append(&world.a, from).await;
+        for tenant in [None, Some(world.a.tenant)] {
+            assert!(pause(&pool, "audit", tenant, "test").await.unwrap());
+            assert!(!pause(&pool, "audit", tenant, "test").await.unwrap());
+            // Also one that has not looked does not go on.
+            assert!(support::feed(world.database.projector("audit", &world.keys).await.as_ref(), &world.a, 100).await.is_err());
+            projector.checkpoints().await.unwrap();
+            assert!(!projector.owns(world.a.tenant));
+            assert_eq!(projector.owns(world.b.tenant), tenant.is_some());
+            assert_eq!(resume(&pool, "audit", tenant).await.unwrap(), (1, 0));
+        }
+        support::feed(projector.as_ref(), &world.a, 100).await.unwrap();
+        assert!(projector.owns(world.a.tenant));
+        world.end().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_version_rebuilds_by_itself_and_requests_are_worked_off() {
+    // NFR-19: rows of an older version are rebuilt, all of them, while the old ones are read.
+    with(|database| async move {
+        let world = World::new(database).await;
+        let before = world.oid("audit_log").await;
+        sqlx::raw_sql("UPDATE projection_checkpoints SET version = version - 1 WHERE projection = 'audit'; DELETE FROM audit_log WHERE position > 3; UPDATE projection_checkpoints SET position = 3 WHERE projection = 'audit'")
+            .execute(&world.database.admin).await.unwrap();
+        let shutdown = CancellationToken::new();
+        let keeping = tokio::spawn(world.rebuilder.clone().keep(shutdown.clone()));
+        let pool = world.database.pool_as("holdfast_projector").await;
+        let id = request_run(&pool, "wallet", None, Kind::Rebuild, true, "an admin").await.unwrap();
+        let verify = request_run(&pool, "credits", None, Kind::Verify, false, "an admin").await.unwrap();
+        let ended = async |id| {
+            for _ in 0..300 {
+                let run = find_run(&pool, id).await.unwrap().unwrap();
+                if run.ended_at.is_some() {
+                    return run;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            find_run(&pool, id).await.unwrap().unwrap()
+        };
+        let run = ended(id).await;
+        assert_eq!((run.state.as_str(), run.error.as_deref()), ("swapped", None));
+        assert_eq!(run.events_done, world.a.head() + world.b.head());
+        assert_eq!(ended(verify).await.state, "done");
+        for _ in 0..100 {
+            if world.oid("audit_log").await != before {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_ne!(world.oid("audit_log").await, before);
+        // It went on to the end of the log: the side that was read stood still meanwhile.
+        assert_eq!(world.database.count("SELECT min(position) FROM projection_checkpoints WHERE projection = 'audit'").await, world.a.head().min(world.b.head()));
+        world.assert_verified("audit").await;
+        // The old rows are another version's: there is no way back to them.
+        let refused = world.rebuilder.swap_back("audit", None, "test").await;
+        assert!(matches!(refused, Err(RebuildError::OtherVersion { .. })), "{refused:?}");
+        shutdown.cancel();
+        keeping.await.unwrap();
+        world.end().await;
+    })
+    .await;
+}
