@@ -11,8 +11,8 @@ mod retry;
 mod types;
 
 pub mod db;
-pub mod keys;
 pub mod export;
+pub mod keys;
 pub mod nats;
 pub mod relay;
 pub mod seal;

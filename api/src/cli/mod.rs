@@ -1,7 +1,7 @@
 //! The `holdfast` command line. Each subcommand is one file; what they share about settings is in `context`.
 
-mod consumers;
 mod audit;
+mod consumers;
 mod context;
 mod demo;
 mod dev;
@@ -11,8 +11,8 @@ mod person;
 pub mod print;
 mod projections;
 mod reactions;
-mod replay;
 mod relay;
+mod replay;
 mod serve;
 mod tenant;
 mod token;

@@ -11,8 +11,8 @@ pub(crate) mod job;
 pub(crate) mod ledger;
 pub(crate) mod person;
 mod position; // `X-Min-Position`
-pub(crate) mod replay; // the log itself, for auditors
 pub(crate) mod proof;
+pub(crate) mod replay; // the log itself, for auditors
 pub(crate) mod statement;
 pub(crate) mod wallet;
 

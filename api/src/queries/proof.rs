@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::{DateTime, Utc};
+use holdfast_domain::access::{AccessFilter, AccessKind, is_name};
 use holdfast_domain::kernel::{Role, TenantId};
 use holdfast_eventlog::db::{Pool, Tx};
 use holdfast_eventlog::export::{Export, ExportError, ExportFilter};
@@ -16,7 +17,7 @@ use holdfast_projections::query::{List, Page};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::audit::AuditSide;
+use crate::audit::{AuditSide, record};
 use crate::auth::Capability::AuditRead;
 use crate::error::ApiError;
 use crate::queries::MinPosition;
@@ -282,10 +283,15 @@ pub(crate) async fn export_log(
     shared: Shared,
     side: Side,
 ) -> Result<HttpResponse, ApiError> {
-    let (pool, tenant_id, ExportWanted { after, event_type, from, to }) = (pool(side)?, caller.tenant_id, wanted.0);
+    let (pool, tenant_id, ExportWanted { after, event_type, from, to }) = (pool(side.clone())?, caller.tenant_id, wanted.0);
     let types = types(event_type.as_deref()).map_err(|problem| ApiError::validation("type", problem))?;
-    let filter = ExportFilter { types, from, to };
     let after = after.unwrap_or(0);
+    let looked_for =
+        AccessFilter { event_types: types.iter().cloned().collect(), position: Some(after), from, to, ..AccessFilter::default() };
+    if let Some(side) = &side {
+        record(&shared, side, &caller, AccessKind::LogExport, None, looked_for).await?;
+    }
+    let filter = ExportFilter { types, from, to };
     let begun = async move { Export::begin(&pool, tenant_id, after, filter).await.map_err(|error| export_refused(&error)) };
     let mut export = shared.tasks.run(begun).await?;
     let size = export.seal().size;
@@ -313,7 +319,7 @@ pub(crate) async fn export_log(
 pub(crate) fn types(list: Option<&str>) -> Result<BTreeSet<String>, &'static str> {
     let Some(list) = list else { return Ok(BTreeSet::new()) };
     let types: BTreeSet<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
-    if types.iter().any(|name| name.is_empty() || name.len() > 100) || types.len() > 100 {
+    if types.iter().any(|name| !is_name(name)) || types.len() > 100 {
         return Err("names of events with commas, e.g. escrow.released,wallet.credited");
     }
     Ok(types)

@@ -8,6 +8,7 @@ use crate::kernel::{PartyId, StoredEvent};
 
 crate::named! {
     /// What kind of look at the log it was.
+    #[derive(schemars::JsonSchema)]
     AccessKind {
         /// The events of one stream.
         StreamEvents = "stream_events",
@@ -19,11 +20,13 @@ crate::named! {
         AuditLog = "audit_log",
         /// The audit log as a file.
         AuditExport = "audit_export",
+        /// The log itself as a file.
+        LogExport = "log_export",
     }
 }
 
 /// What narrowed the answer: ids, stored names, numbers and times; never text of a person.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccessFilter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,6 +41,9 @@ pub struct AccessFilter {
     pub from: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<DateTime<Utc>>,
+    /// Names of events; empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub event_types: Vec<String>,
     /// The first version that is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_version: Option<i64>,
@@ -58,7 +64,7 @@ impl AccessFilter {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum AccessEvent {
     Recorded {

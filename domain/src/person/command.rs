@@ -14,7 +14,7 @@ pub enum PersonCommand {
 }
 
 /// Why: a code, so that nothing about the person can be written there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErasureReason {
     /// The person asked for it.

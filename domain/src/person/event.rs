@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::{PartyId, StoredEvent};
 use crate::person::ErasureReason;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum PersonEvent {
     /// From here on nothing that was sealed for them before is shown to anybody.

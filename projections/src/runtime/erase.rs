@@ -11,7 +11,8 @@ use sqlx::PgConnection;
 use crate::runtime::projection::FoldError;
 use crate::runtime::{ApplyError, Table};
 
-/// Reads the tenant's rows of the table once per person: erasures are rare.
+/// Reads the tenant's rows of the table once per person: erasures are rare. The side that a swap has put away holds values of
+/// theirs too, and nobody folds it: it is blanked with the other.
 pub(super) async fn erase(
     connection: &mut PgConnection,
     tenant_id: TenantId,
@@ -22,10 +23,24 @@ pub(super) async fn erase(
     if personal.is_empty() {
         return Ok(());
     }
-    let (select, update) = (table.select_about(personal), table.update_personal(personal));
+    for side in ["", "shadow."] {
+        erase_on(connection, tenant_id, &table.select_about(side, personal), &table.update_personal(side, personal), personal, subjects)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn erase_on(
+    connection: &mut PgConnection,
+    tenant_id: TenantId,
+    select: &str,
+    update: &str,
+    personal: &[&str],
+    subjects: &BTreeSet<PartyId>,
+) -> Result<(), FoldError> {
     for subject in subjects {
         let id = subject.uuid().to_string();
-        let stored: Vec<String> = sqlx::query_scalar(&select).bind(tenant_id.uuid()).bind(&id).fetch_all(&mut *connection).await?;
+        let stored: Vec<String> = sqlx::query_scalar(select).bind(tenant_id.uuid()).bind(&id).fetch_all(&mut *connection).await?;
         let mut changed = Vec::new();
         for text in stored {
             let mut row: Map<String, Value> = serde_json::from_str(&text).map_err(ApplyError::from)?;
@@ -41,7 +56,7 @@ pub(super) async fn erase(
             continue;
         }
         let rows = serde_json::to_string(&changed).map_err(ApplyError::from)?;
-        sqlx::query(&update).bind(tenant_id.uuid()).bind(rows).execute(&mut *connection).await?;
+        sqlx::query(update).bind(tenant_id.uuid()).bind(rows).execute(&mut *connection).await?;
     }
     Ok(())
 }

@@ -71,18 +71,20 @@ impl Table {
     }
 
     /// `$1` tenant, `$2` an id; gives key and `personal` columns of the rows that name it there, as JSON texts.
-    pub(super) fn select_about(&self, personal: &[&str]) -> String {
+    pub(super) fn select_about(&self, side: &str, personal: &[&str]) -> String {
         let columns = self.key.iter().chain(personal).copied().collect::<Vec<_>>().join(", ");
         let named = personal.iter().map(|name| format!("position($2 in {name}::text) > 0")).collect::<Vec<_>>().join(" OR ");
-        format!("SELECT row_to_json(r)::text FROM (SELECT {columns} FROM {} WHERE tenant_id = $1 AND ({named})) r", self.name)
+        format!("SELECT row_to_json(r)::text FROM (SELECT {columns} FROM {side}{} WHERE tenant_id = $1 AND ({named})) r", self.name)
     }
 
     /// `$1` tenant, `$2` rows of key and `personal` columns as a JSON array.
-    pub(super) fn update_personal(&self, personal: &[&str]) -> String {
+    pub(super) fn update_personal(&self, side: &str, personal: &[&str]) -> String {
         let set = personal.iter().map(|name| format!("{name} = n.{name}")).collect::<Vec<_>>().join(", ");
         let same = self.key.iter().map(|name| format!("t.{name} = n.{name}")).collect::<Vec<_>>().join(" AND ");
         let table = self.name;
-        format!("UPDATE {table} t SET {set} FROM json_populate_recordset(NULL::{table}, $2::json) n WHERE t.tenant_id = $1 AND {same}")
+        format!(
+            "UPDATE {side}{table} t SET {set} FROM json_populate_recordset(NULL::{table}, $2::json) n WHERE t.tenant_id = $1 AND {same}"
+        )
     }
 
     /// `$1` tenant, `$2` ids of series; gives the last row of each as JSON text. The key is id and position.
