@@ -1,5 +1,6 @@
 //! NATS: the fast path to our own consumers and the way to outside ones. Never needed for correctness.
 
+mod async_api; // what can be subscribed to
 mod cloud_event;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use futures::StreamExt as _;
 
 use crate::types::StoredEvent;
 
+pub use async_api::async_api;
 pub use cloud_event::{UnreadableMessage, decode, encode, subject};
 
 #[derive(Debug, Clone)]

@@ -98,6 +98,7 @@ const TABLES: &[&[RouteSpec]] = &[
     crate::queries::asset::ROUTES,
     crate::files::ROUTES,
     crate::platform::ROUTES,
+    crate::event_pages::ROUTES,
 ];
 
 /// The access cases that stand beside their routes.
