@@ -16,6 +16,7 @@ mod commands;
 mod edge;
 mod error;
 pub mod esign_settings;
+mod event_pages;
 mod files;
 mod fingerprint;
 mod openapi;

@@ -8,7 +8,7 @@ use utoipa::openapi::{Components, ContentBuilder, HeaderBuilder, ObjectBuilder, 
 
 use crate::error::ErrorBody;
 use crate::routes::{self, Access, Kind, RouteSpec};
-use crate::{commands, files, platform, queries};
+use crate::{commands, event_pages, files, platform, queries};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -156,6 +156,8 @@ use crate::{commands, files, platform, queries};
         platform::prometheus,
         platform::published_keys,
         platform::openapi_document,
+        event_pages::async_api_document,
+        event_pages::events_page,
     ),
     components(schemas(ErrorBody))
 )]

@@ -42,7 +42,7 @@ pub struct ServerConfig {
     pub workers: usize,
     /// Origins that browsers may call from; wildcards do not exist.
     pub cors_origins: Vec<String>,
-    /// Serve `/docs` and `/docs/openapi.json`.
+    /// Serve `/docs` and all below it.
     pub docs: bool,
     /// `production`, `dev` or `test`: shown by `/readyz`.
     pub profile: String,
@@ -94,7 +94,7 @@ pub fn bind(config: ServerConfig, parts: Parts) -> std::io::Result<BoundServer> 
         let served = move |spec: &RouteSpec| match spec.kind {
             Kind::Command => has_commands,
             Kind::Query => has_queries,
-            Kind::Platform => docs || spec.path != routes::OPENAPI_DOCUMENT,
+            Kind::Platform => docs || !spec.path.starts_with(routes::DOCS),
         };
         App::new()
             .app_data(PayloadConfig::new(MAX_PAYLOAD_BYTES))
@@ -414,7 +414,15 @@ mod tests {
 
     #[actix_web::test]
     async fn the_documents_are_served() {
-        for path in ["/docs/", "/docs/index.html", "/docs/swagger-initializer.js", "/docs/openapi.json", "/.well-known/jwks.json"] {
+        for path in [
+            "/docs/",
+            "/docs/index.html",
+            "/docs/swagger-initializer.js",
+            "/docs/openapi.json",
+            "/docs/asyncapi.json",
+            "/docs/events/",
+            "/.well-known/jwks.json",
+        ] {
             assert_eq!(answer(TestRequest::with_uri(path)).await.status(), StatusCode::OK, "{path}");
         }
         assert_eq!(answer(TestRequest::with_uri("/docs")).await.status(), StatusCode::PERMANENT_REDIRECT);

@@ -1,6 +1,7 @@
 //! NATS: the fast path to our own consumers and the way to outside ones. Never needed for correctness.
 
 pub mod access;
+mod async_api; // what can be subscribed to
 mod cloud_event;
 mod durables;
 
@@ -14,6 +15,7 @@ use holdfast_domain::kernel::TenantId;
 
 use crate::types::StoredEvent;
 
+pub use async_api::async_api;
 pub use cloud_event::{UnreadableMessage, decode, encode, subject};
 pub use durables::Durable;
 

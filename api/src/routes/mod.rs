@@ -103,6 +103,7 @@ const TABLES: &[&[RouteSpec]] = &[
     crate::files::ROUTES,
     crate::platform::ROUTES,
     crate::queries::proof::PUBLIC,
+    crate::event_pages::ROUTES,
 ];
 
 /// The access cases that stand beside their routes.

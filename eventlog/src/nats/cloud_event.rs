@@ -56,9 +56,13 @@ pub enum UnreadableMessage {
 /// `<prefix>.<tenant>.<aggregate>.<event>`: `events.0190….escrow.funded`.
 #[must_use]
 pub fn subject(prefix: &str, event: &StoredEvent) -> String {
-    let happened =
-        event.event_type.strip_prefix(&event.aggregate_type).and_then(|rest| rest.strip_prefix('.')).unwrap_or(&event.event_type);
-    format!("{prefix}.{}.{}.{}", event.tenant_id, event.aggregate_type, happened.replace('.', "_"))
+    format!("{prefix}.{}.{}.{}", event.tenant_id, event.aggregate_type, happened(&event.aggregate_type, &event.event_type))
+}
+
+/// The last token: `funded`; with its own prefix when that is not the aggregate's name (`hold_placed`).
+pub(super) fn happened(aggregate_type: &str, event_type: &str) -> String {
+    let happened = event_type.strip_prefix(aggregate_type).and_then(|rest| rest.strip_prefix('.')).unwrap_or(event_type);
+    happened.replace('.', "_")
 }
 
 /// # Errors
