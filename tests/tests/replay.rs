@@ -236,7 +236,7 @@ async fn the_audit_log_is_exported_as_csv_whole_and_well_formed() -> anyhow::Res
     let positions: Vec<i64> = rows.iter().map(|row| row[column("position")].parse()).collect::<Result<_, _>>()?;
     assert!(positions.is_sorted_by(|a, b| a > b), "newest first, each once");
     let change: Value = serde_json::from_str(&rows[0][column("change")])?;
-    assert_eq!(change["after"]["status"], "draft", "{change}");
+    assert_eq!(change["after"]["status"], "created", "{change}");
     assert_eq!(accesses(&system, &flow).await?, 1, "one file is one access");
     Ok(())
 }

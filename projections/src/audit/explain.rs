@@ -35,7 +35,7 @@ pub struct Explanation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema, FromRow)]
 #[serde(rename_all = "camelCase")]
 pub struct ExplainedBalance {
-    /// Which of the balances: `available`, `held` or `pending` of a wallet, `escrow` or `escrow_contested` of an escrow.
+    /// Which of the balances: `available`, `held` or `pending` of a wallet, `escrow` or `escrow_disputed` of an escrow.
     pub place: String,
     pub currency: String,
     #[schema(value_type = String, example = "950.00")]
