@@ -73,7 +73,7 @@ async fn the_example_consumer_misses_nothing_and_counts_nothing_twice() {
     with(move |database| async move {
         let server = NatsServer::start().await;
         let log = database.log().await;
-        append_events(&log, tenant(1), 1, EVENTS as usize).await;
+        append_events(&log, tenant(1), 1, usize::try_from(EVENTS).unwrap()).await;
         let relay = server.nats(&server.relay).await;
         let stream = jetstream::stream::Config { name: "EVENTS".into(), subjects: vec!["events.>".into()], ..Default::default() };
         let jetstream = jetstream::new(relay.client().clone());

@@ -145,5 +145,10 @@ fn binary() -> PathBuf {
         .into_iter()
         .flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>())
         .map(|folder| folder.join("nats-server"));
-    named.into_iter().chain([local]).chain(on_path).find(|path| path.is_file()).expect("there is no nats-server: run scripts/setup")
+    named
+        .into_iter()
+        .chain([local])
+        .chain(on_path)
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("there is no nats-server: run scripts/setup"))
 }
