@@ -27,7 +27,6 @@ use std::sync::Arc;
 
 use holdfast_eventlog::db::Pool;
 use holdfast_eventlog::subscription::Consumer;
-use sqlx::Connection as _;
 
 use crate::personal::Keys;
 use crate::runtime::{Projection, Projector};
@@ -68,9 +67,9 @@ pub async fn migrate(pool: &sqlx::PgPool) -> Result<(), sqlx::migrate::MigrateEr
     migrations.run(pool).await?;
     sqlx::raw_sql("CREATE SCHEMA IF NOT EXISTS shadow").execute(pool).await?;
     let shadow = (*pool.connect_options()).clone().options([("search_path", "shadow")]);
-    let mut shadow = sqlx::PgConnection::connect_with(&shadow).await?;
-    migrations.run(&mut shadow).await?;
-    shadow.close().await?;
+    let shadow = sqlx::postgres::PgPoolOptions::new().max_connections(1).connect_with(shadow).await?;
+    migrations.run(&shadow).await?;
+    shadow.close().await;
     sqlx::raw_sql(include_str!("../../projection-migrations/sides.sql")).execute(pool).await?;
     Ok(())
 }
