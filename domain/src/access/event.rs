@@ -41,9 +41,9 @@ pub struct AccessFilter {
     pub from: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<DateTime<Utc>>,
-    /// Names of events; empty: all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub event_types: Vec<String>,
+    /// Names of events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_types: Option<Vec<String>>,
     /// The first version that is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_version: Option<i64>,
@@ -58,12 +58,6 @@ pub struct AccessFilter {
     pub at: Option<DateTime<Utc>>,
 }
 
-impl AccessFilter {
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum AccessEvent {
@@ -71,7 +65,6 @@ pub enum AccessEvent {
         what: AccessKind,
         /// None: the whole tenant.
         target: Option<Uuid>,
-        #[serde(default, skip_serializing_if = "AccessFilter::is_empty")]
         filter: AccessFilter,
     },
 }

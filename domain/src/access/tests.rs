@@ -81,6 +81,7 @@ fn stored_events_keep_their_shape_for_ever() {
         entity_id: Some(Uuid::from_u128(2)),
         from: Some("2026-01-01T00:00:00Z".parse().unwrap()),
         to: Some("2026-02-01T00:00:00Z".parse().unwrap()),
+        event_types: Some(vec!["escrow.released".to_owned()]),
         from_version: Some(1),
         sequence: Some(2),
         position: Some(3),
@@ -89,17 +90,17 @@ fn stored_events_keep_their_shape_for_ever() {
     let shape = json!({ "recorded": { "what": "audit_log", "target": null, "filter": {
         "actorId": "00000000-0000-0000-0000-000000000001", "action": "escrow.released", "entityType": "escrow",
         "entityId": "00000000-0000-0000-0000-000000000002", "from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z",
-        "fromVersion": 1, "sequence": 2, "position": 3, "at": "2026-01-02T00:00:00Z",
+        "eventTypes": ["escrow.released"], "fromVersion": 1, "sequence": 2, "position": 3, "at": "2026-01-02T00:00:00Z",
     } } });
     let full = AccessEvent::Recorded { what: AccessKind::AuditLog, target: None, filter: all };
     let least = AccessEvent::Recorded { what: AccessKind::StreamEvents, target: Some(STREAM), filter: AccessFilter::default() };
-    let least_shape = json!({ "recorded": { "what": "stream_events", "target": STREAM } });
+    let least_shape = json!({ "recorded": { "what": "stream_events", "target": STREAM, "filter": {} } });
     for (event, shape) in [(full, shape), (least, least_shape)] {
         assert_eq!(serde_json::to_value(&event).unwrap(), shape);
         assert_eq!(serde_json::from_value::<AccessEvent>(shape).unwrap(), event);
         assert_eq!(event.name(), "access.recorded");
     }
-    let kinds = ["stream_events", "stream_state", "explanation", "audit_log", "audit_export"];
+    let kinds = ["stream_events", "stream_state", "explanation", "audit_log", "audit_export", "log_export"];
     assert_eq!(AccessKind::ALL.iter().map(|kind| serde_json::to_value(kind).unwrap()).collect::<Vec<_>>(), kinds);
     assert_eq!(AccessKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(), kinds);
 }
