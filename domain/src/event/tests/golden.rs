@@ -66,7 +66,7 @@ fn shape_in(whole: &Value, schema: &Value) -> Value {
     Value::Object(made)
 }
 
-/// The same value with its fields in order, whatever serde_json was built with.
+/// The same value with its fields in order, whatever `serde_json` was built with.
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
