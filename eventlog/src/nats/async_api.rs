@@ -227,7 +227,7 @@ mod tests {
                 fields.values().for_each(|field| references(field, found));
             }
             Value::Array(items) => items.iter().for_each(|item| references(item, found)),
-            _ => {}
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
 
@@ -238,7 +238,7 @@ mod tests {
                 fields.values().for_each(|field| words(field, found));
             }
             Value::Array(items) => items.iter().for_each(|item| words(item, found)),
-            _ => {}
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
 

@@ -43,7 +43,7 @@ fn shape_in(whole: &Value, schema: &Value) -> Value {
     let fields = match schema {
         Value::Object(fields) => fields,
         Value::Array(items) => return items.iter().map(|item| shape_in(whole, item)).collect(),
-        other => return other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return schema.clone(),
     };
     if let Some(to) = fields.get("$ref").and_then(Value::as_str) {
         return shape_in(whole, whole.pointer(&to[1..]).unwrap());
@@ -66,7 +66,7 @@ fn shape_in(whole: &Value, schema: &Value) -> Value {
     Value::Object(made)
 }
 
-/// The same value with its fields in order, whatever serde_json was built with.
+/// The same value with its fields in order, whatever `serde_json` was built with.
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -75,7 +75,7 @@ fn sorted(value: &Value) -> Value {
             Value::Object(fields.into_iter().collect::<Map<_, _>>())
         }
         Value::Array(items) => items.iter().map(sorted).collect(),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 
