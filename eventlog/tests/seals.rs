@@ -207,7 +207,7 @@ async fn a_thousand_random_tamperings_are_all_found() {
                 *new = event(&format!("{stream}-{n}"));
             }
             database.log().await.append(&batch(&[], vec![events])).await.unwrap();
-            if stream % 4 == 0 {
+            if stream % 6 == 0 {
                 assert_eq!(sealer.round().await.unwrap().len(), 1);
             }
         }
@@ -238,7 +238,7 @@ async fn a_thousand_random_tamperings_are_all_found() {
 async fn vandalise(database: &Database, statements: &str) {
     let tables = ["events", "seals", "seal_tiles"];
     let switch = |verb: &str| tables.map(|table| format!("ALTER TABLE {table} {verb} TRIGGER ALL;")).concat();
-    let script = format!("{} {statements}; {}", switch("DISABLE"), switch("ENABLE ALWAYS"));
+    let script = format!("{} {statements}; {}", switch("DISABLE"), switch("ENABLE"));
     let mut session = PgConnection::connect_with(&database.admin.connect_options()).await.unwrap();
     session.execute(sqlx::raw_sql(&script)).await.unwrap();
 }
