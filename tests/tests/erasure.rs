@@ -27,8 +27,10 @@ async fn dump(database: &PgPool) -> Vec<(String, String)> {
             .unwrap();
     let mut dumped = Vec::new();
     for table in tables {
-        let rows: Option<String> =
-            sqlx::query_scalar(&format!("SELECT string_agg(row_to_json(t)::text, E'\\n') FROM {table} t")).fetch_one(database).await.unwrap();
+        let rows: Option<String> = sqlx::query_scalar(&format!("SELECT string_agg(row_to_json(t)::text, E'\\n') FROM {table} t"))
+            .fetch_one(database)
+            .await
+            .unwrap();
         dumped.push((table, rows.unwrap_or_default()));
     }
     dumped
@@ -134,7 +136,8 @@ impl Story {
             "variables": { "payer": "ACME", "talent": plant_other("contract-text"), "title": "S", "from": "9", "to": "17", "price": "10", "currency": "EUR" },
         });
         let contract = expect(staff.post("/v1/contracts", &body).await?, &[200, 201])?.id();
-        let sent = expect(staff.post(&format!("/v1/contracts/{contract}/send"), &json!({ "message": plant_other("message") })).await?, &[200])?;
+        let sent =
+            expect(staff.post(&format!("/v1/contracts/{contract}/send"), &json!({ "message": plant_other("message") })).await?, &[200])?;
         let shown = expect(talent.get_at(&format!("/v1/contracts/{contract}"), sent.position.unwrap()).await?, &[200])?.body;
         let signature = json!({ "typedName": plant("typed-name", true), "consent": true, "documentHash": shown["text"]["hash"] });
         let sign = talent.request(Method::POST, &format!("/v1/contracts/{contract}/sign")).header("User-Agent", plant("user-agent", false));
@@ -324,10 +327,11 @@ async fn nothing_personal_about_an_erased_person_is_left_anywhere() -> anyhow::R
     }
 
     // No new key for somebody who was erased: nothing personal is taken any more.
-    let live: i64 = sqlx::query_scalar("SELECT count(*) FROM subject_keys WHERE subject = $1 AND (destroyed_at IS NULL OR wrapped_key IS NOT NULL)")
-        .bind(talent_id.uuid())
-        .fetch_one(&log)
-        .await?;
+    let live: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM subject_keys WHERE subject = $1 AND (destroyed_at IS NULL OR wrapped_key IS NOT NULL)")
+            .bind(talent_id.uuid())
+            .fetch_one(&log)
+            .await?;
     assert_eq!(live, 0);
     let late = json!({ "talentId": talent_id, "notes": "late" });
     let refused = staff.post(&format!("/v1/jobs/{}/submissions", story.job), &late).await?;

@@ -13,6 +13,7 @@ use clap::Subcommand;
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
+use holdfast_domain::access::{AccessCommand, AccessFilter, AccessKind};
 use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::db::{Pool, PoolSettings};
 use holdfast_eventlog::export::{self, Export, ExportFilter};
@@ -20,7 +21,7 @@ use holdfast_eventlog::seal::{self, SealKeys, read_seals};
 use secrecy::ExposeSecret as _;
 
 use super::context::Global;
-use super::{print, wiring};
+use super::{print, replay, wiring};
 use crate::queries::proof;
 use crate::settings::{DatabaseRole, Needs, Settings, Side};
 
@@ -79,8 +80,7 @@ enum Command {
     },
 }
 
-const EXPORT: Needs = Needs { tokens: false, secrets: false, database: &[(Side::Write, DatabaseRole::Auditor)] };
-const CHECK: Needs =
+const NEEDS: Needs =
     Needs { tokens: false, secrets: false, database: &[(Side::Write, DatabaseRole::Auditor), (Side::Write, DatabaseRole::Writer)] };
 
 pub(super) async fn run(global: &Global, arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -95,13 +95,13 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> anyhow::Result
             } else {
                 Packing::Plain
             };
-            let opened = global.open(EXPORT).await?;
+            let opened = global.open(NEEDS).await?;
             let result = write_export(&opened.settings, tenant, after, ExportFilter { types, from, to }, out.as_deref(), packing).await;
             opened.close().await?;
             result.map(|()| ExitCode::SUCCESS)
         }
         Command::Check { tenant, json } => {
-            let opened = global.open(CHECK).await?;
+            let opened = global.open(NEEDS).await?;
             let result = check(&opened.settings, tenant, json).await;
             opened.close().await?;
             result
@@ -158,6 +158,10 @@ async fn write_export(
     packing: Packing,
 ) -> anyhow::Result<()> {
     let pool = wiring::pool(settings, Side::Write, DatabaseRole::Auditor, 1).await?;
+    let event_types = (!filter.types.is_empty()).then(|| filter.types.iter().cloned().collect());
+    let looked_for = AccessFilter { event_types, position: Some(after), from: filter.from, to: filter.to, ..AccessFilter::default() };
+    let access = AccessCommand::Record { what: AccessKind::LogExport, target: None, filter: looked_for };
+    replay::record(&replay::writers(settings).await?, tenant_id, access).await?;
     let export = Export::begin(&pool, tenant_id, after, filter).await.context("--after")?;
     let Some(out) = out else {
         let mut stdout = copy(export, Output::new(packing, io::stdout())?).await?;

@@ -116,6 +116,21 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> anyhow::Result
     result.map(|()| ExitCode::SUCCESS)
 }
 
+/// For the one thing that looking at a log adds to it.
+pub(super) async fn writers(settings: &Settings) -> anyhow::Result<Writers> {
+    let log = EventLog::new(wiring::pool(settings, Side::Write, DatabaseRole::Writer, 2).await?);
+    Ok(Writers::start(&log, Clock::default(), &WriterSettings { writers: 1, ..WriterSettings::default() }))
+}
+
+/// Writes down what the operator is about to look at.
+pub(super) async fn record(writers: &Writers, tenant_id: TenantId, access: AccessCommand) -> anyhow::Result<()> {
+    let request_id = Uuid::now_v7();
+    let ids = (RequestId(request_id), CorrelationId(request_id));
+    let written = write_down(writers, tenant_id, operator(), ids, access).await;
+    written.map_err(|refusal| anyhow::anyhow!("the access cannot be written down, so nothing is shown: {refusal}"))?;
+    Ok(())
+}
+
 /// Both databases as the auditor, and a writer for what is looked at.
 struct ReadingRoom {
     writers: Writers,
@@ -125,19 +140,13 @@ struct ReadingRoom {
 
 impl ReadingRoom {
     async fn open(settings: &Settings) -> anyhow::Result<Self> {
-        let writing = EventLog::new(wiring::pool(settings, Side::Write, DatabaseRole::Writer, 2).await?);
-        let writers = Writers::start(&writing, Clock::default(), &WriterSettings { writers: 1, ..WriterSettings::default() });
+        let writers = writers(settings).await?;
         let log = EventLog::new(wiring::pool(settings, Side::Write, DatabaseRole::Auditor, 1).await?);
         Ok(Self { writers, log, read: wiring::pool(settings, Side::Read, DatabaseRole::Auditor, 1).await? })
     }
 
     async fn record(&self, tenant_id: TenantId, what: AccessKind, target: Option<Uuid>, filter: AccessFilter) -> anyhow::Result<()> {
-        let request_id = Uuid::now_v7();
-        let ids = (RequestId(request_id), CorrelationId(request_id));
-        let command = AccessCommand::Record { what, target, filter };
-        let written = write_down(&self.writers, tenant_id, operator(), ids, command).await;
-        written.map_err(|refusal| anyhow::anyhow!("the access cannot be written down, so nothing is shown: {refusal}"))?;
-        Ok(())
+        record(&self.writers, tenant_id, AccessCommand::Record { what, target, filter }).await
     }
 
     async fn answer(&self, command: Command) -> anyhow::Result<()> {

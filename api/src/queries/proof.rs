@@ -286,8 +286,8 @@ pub(crate) async fn export_log(
     let (pool, tenant_id, ExportWanted { after, event_type, from, to }) = (pool(side.clone())?, caller.tenant_id, wanted.0);
     let types = types(event_type.as_deref()).map_err(|problem| ApiError::validation("type", problem))?;
     let after = after.unwrap_or(0);
-    let looked_for =
-        AccessFilter { event_types: types.iter().cloned().collect(), position: Some(after), from, to, ..AccessFilter::default() };
+    let event_types = (!types.is_empty()).then(|| types.iter().cloned().collect());
+    let looked_for = AccessFilter { event_types, position: Some(after), from, to, ..AccessFilter::default() };
     if let Some(side) = &side {
         record(&shared, side, &caller, AccessKind::LogExport, None, looked_for).await?;
     }

@@ -26,7 +26,8 @@ impl Access {
         if self.recorded.is_some() {
             return Err(AccessError::AlreadyRecorded);
         }
-        if ![&filter.action, &filter.entity_type].into_iter().flatten().chain(filter.event_types.iter().flatten()).all(|name| is_name(name)) {
+        if ![&filter.action, &filter.entity_type].into_iter().flatten().chain(filter.event_types.iter().flatten()).all(|name| is_name(name))
+        {
             return Err(AccessError::NotAName);
         }
         Ok(AccessEvent::Recorded { what, target, filter })
