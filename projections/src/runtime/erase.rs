@@ -69,9 +69,9 @@ fn blank(value: &mut Value, subject: &str) -> bool {
             if theirs && let Some(held) = fields.get_mut("value") {
                 return !std::mem::take(held).is_null();
             }
-            fields.values_mut().fold(false, |any, field| blank(field, subject) || any)
+            fields.values_mut().map(|field| blank(field, subject)).filter(|blanked| *blanked).count() > 0
         }
-        Value::Array(items) => items.iter_mut().fold(false, |any, item| blank(item, subject) || any),
+        Value::Array(items) => items.iter_mut().map(|item| blank(item, subject)).filter(|blanked| *blanked).count() > 0,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }

@@ -16,6 +16,7 @@ use holdfast_domain::escrow::{DisputeKind, Hat};
 use holdfast_domain::event::EventOf;
 use holdfast_domain::job::{Job, JobCommand, JobContent};
 use holdfast_domain::kernel::*;
+use holdfast_domain::person::{ErasureReason, Person, PersonCommand};
 use holdfast_domain::tenant::{PenaltyRule, TenantSettings, TransferSettings};
 use holdfast_domain::wallet::{OwnerType, Wallet, WalletCommand};
 use serde_json::json;
@@ -30,6 +31,7 @@ impl History {
         history.work_and_contracts();
         history.case_with_evidence();
         history.credits_and_a_transfer();
+        history.an_erasure();
         history
     }
 
@@ -139,6 +141,13 @@ impl History {
         let to_wallet_id = to.wallet_id(self.tenant);
         let transfer = WalletCommand::Transfer { amount: eur("1.00"), to_wallet_id, to, reason: "bonus".into() };
         self.decide::<Wallet>(from.wallet_id(self.tenant).0, transfer, Role::PlatformFinance);
+    }
+
+    /// Of somebody of whom nothing else is told.
+    fn an_erasure(&mut self) {
+        let subject = PartyId(Uuid::from_u128(0xE4A5));
+        let erase = PersonCommand::Erase { subject, reason: ErasureReason::PersonRequest };
+        self.decide::<Person>(subject.0, erase, Role::TenantAdmin);
     }
 
     fn decide<A: EventOf>(&mut self, id: Uuid, command: A::Command, role: Role) {
