@@ -110,7 +110,7 @@ impl Story {
         };
 
         // Casting and booking.
-        let body = json!({ "title": "Show", "brief": {}, "location": "Milan", "startTs": "2030-05-01T09:00:00Z", "endTs": "2030-05-02T18:00:00Z" });
+        let body = json!({ "title": "Show", "brief": { "roles": ["model"] }, "location": "Milan", "startTs": "2030-05-01T09:00:00Z", "endTs": "2030-05-02T18:00:00Z" });
         let job = expect(staff.post("/v1/jobs", &body).await?, &[201])?.id();
         expect(staff.post(&format!("/v1/jobs/{job}/publish"), &json!({})).await?, &[200])?;
         let notes = json!({ "notes": plant("submission-notes", true) });

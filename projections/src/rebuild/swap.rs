@@ -57,7 +57,7 @@ impl Run {
         .await?;
         let names: Vec<&str> = self.tables.iter().map(|table| table.name).collect();
         let differences: Vec<String> =
-            sqlx::query_scalar("SELECT * FROM rebuild.differences($1)").bind(&names).fetch_all(&mut **tx).await?;
+            sqlx::query_scalar("SELECT difference FROM rebuild.differences($1) AS difference").bind(&names).fetch_all(&mut **tx).await?;
         if !differences.is_empty() {
             return Err(RebuildError::Shape(differences));
         }
