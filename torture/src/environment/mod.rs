@@ -1,0 +1,1 @@
+//! What goes wrong around Holdfast: disks, clocks, networks, messages, servers that are replaced.
