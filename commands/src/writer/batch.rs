@@ -7,7 +7,7 @@ use holdfast_domain::access::Access;
 use holdfast_domain::kernel::{Context, TenantAggregate, TenantId};
 use holdfast_domain::tenant::{Tenant, TenantStatus};
 use holdfast_eventlog::{
-    AppendError, Batch, EventLog, LoadRequest, LogError, NewReceipt, ReceiptKey, StoredReceipt, StreamId, Unit, UnitOutcome,
+    AppendError, Batch, EventLog, LoadRequest, LogError, NewReceipt, ReceiptKey, StoredReceipt, StreamId, Unit, UnitOutcome, failpoint,
 };
 
 use crate::clock::Clock;
@@ -203,6 +203,7 @@ impl Writer {
         let known: HashMap<_, _> =
             works.iter().map(|work| work.unit.stream.tenant_id).map(|id| (id, self.cache.known(id).unwrap_or_default())).collect();
         let batch = Batch { units: works.iter_mut().map(Work::sealed_unit).collect(), known: known.clone() };
+        failpoint::reached("writer.before_append");
         let appended = match self.log.append(&batch).await {
             Ok(appended) => appended,
             Err(AppendError::Unknown(error)) => {
@@ -225,6 +226,7 @@ impl Writer {
                 return;
             }
         };
+        failpoint::reached("writer.after_append");
         for (tenant_id, head) in &appended.heads {
             let known = known.get(tenant_id).copied().unwrap_or_default();
             if head.before > known {
@@ -258,6 +260,7 @@ impl Writer {
                 for pending in work.pending {
                     let position = if empty { first_position } else { first_position + pending.events_through - 1 };
                     pending.answer(position);
+                    failpoint::reached("writer.after_answer");
                 }
             }
             UnitOutcome::Stale | UnitOutcome::SequenceTaken => left.conflicted.extend(work.pending.into_iter().filter_map(Pending::again)),

@@ -1,5 +1,13 @@
 //! What is broken, and how often: one file per kind of fault, one list of all.
 
+mod failpoints;
+mod nats;
+mod postgres;
+mod roles;
+mod syscalls;
+mod versions;
+mod zombies;
+
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -14,6 +22,11 @@ pub trait Scenario: Sync {
 
     /// One sentence for `--list`.
     fn about(&self) -> &'static str;
+
+    /// Whether it belongs to the short form, which CI runs.
+    fn in_short_form(&self) -> bool {
+        false
+    }
 
     /// What the world needs beyond the usual, e.g. an archive of WAL.
     fn options(&self) -> Options {
@@ -42,5 +55,17 @@ impl std::error::Error for Skip {}
 /// All of them, in the order in which they run.
 #[must_use]
 pub fn all() -> Vec<&'static dyn Scenario> {
-    Vec::new()
+    vec![
+        &roles::KillRoles,
+        &failpoints::Failpoints,
+        &syscalls::Syscalls,
+        &postgres::KillPostgres::Backends,
+        &postgres::KillPostgres::Postmaster,
+        &postgres::KillPostgres::Immediate,
+        &nats::KillNats::Killed,
+        &nats::KillNats::Wiped,
+        &nats::KillNats::Absent,
+        &zombies::Zombies,
+        &versions::Versions,
+    ]
 }
