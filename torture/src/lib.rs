@@ -4,6 +4,7 @@
 //! every request of unknown outcome is repeated with its key, and checkers that share no code with Holdfast look at what is stored.
 
 pub mod environment;
+pub mod history;
 pub mod rng;
 pub mod scenario;
 pub mod world;
