@@ -2,5 +2,8 @@
 
 pub mod nats_shim;
 pub mod nats_wire;
+pub mod network;
 pub mod proxy;
 pub mod shim;
+pub mod small_disk;
+pub mod standby;

@@ -213,7 +213,12 @@ struct Pump {
 
 impl Pump {
     /// Until the sender has said its last.
-    async fn run(&mut self, from: &mut ReadHalf<'_>, to: &mut WriteHalf<'_>, mut filter: Option<&mut (dyn Filter + 'static)>) -> Result<(), Broken> {
+    async fn run(
+        &mut self,
+        from: &mut ReadHalf<'_>,
+        to: &mut WriteHalf<'_>,
+        mut filter: Option<&mut (dyn Filter + 'static)>,
+    ) -> Result<(), Broken> {
         let mut buffer = BytesMut::with_capacity(64 * 1024);
         loop {
             let (held, again) = filter.as_mut().map(|filter| filter.due()).unwrap_or_default();

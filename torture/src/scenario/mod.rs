@@ -1,5 +1,11 @@
 //! What is broken, and how often: one file per kind of fault, one list of all.
 
+mod clocks;
+mod disk;
+mod messages;
+mod partition;
+mod standby;
+
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -42,5 +48,14 @@ impl std::error::Error for Skip {}
 /// All of them, in the order in which they run.
 #[must_use]
 pub fn all() -> Vec<&'static dyn Scenario> {
-    Vec::new()
+    vec![
+        &partition::Partition,
+        &messages::Messages,
+        &disk::FullDisk,
+        &disk::SlowFsync,
+        &disk::FailingFsync,
+        &disk::FullJetStream,
+        &clocks::Clocks,
+        &standby::SynchronousStandby,
+    ]
 }
