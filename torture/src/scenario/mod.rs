@@ -1,9 +1,14 @@
 //! What is broken, and how often: one file per kind of fault, one list of all.
 
+mod clocks;
+mod disk;
 mod failpoints;
+mod messages;
 mod nats;
+mod partition;
 mod postgres;
 mod roles;
+mod standby;
 mod syscalls;
 mod versions;
 mod zombies;
@@ -67,5 +72,13 @@ pub fn all() -> Vec<&'static dyn Scenario> {
         &nats::KillNats::Absent,
         &zombies::Zombies,
         &versions::Versions,
+        &partition::Partition,
+        &messages::Messages,
+        &disk::FullDisk,
+        &disk::SlowFsync,
+        &disk::FailingFsync,
+        &disk::FullJetStream,
+        &clocks::Clocks,
+        &standby::SynchronousStandby,
     ]
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::history::History;
 
 pub use nats::Nats;
-pub use postgres::{Postgres, postgres_binaries};
+pub use postgres::{ADMIN, PASSWORD, Postgres, postgres_binaries};
 pub use process::{Privilege, children, free_port, is_alive, log_file, signal};
 pub use service::{Routes, Service};
 
@@ -234,6 +234,10 @@ impl World {
     /// When something does not come back.
     pub async fn heal(&mut self) -> anyhow::Result<()> {
         self.postgres.start().await?;
+        if !self.nats.wrapper.is_empty() {
+            self.nats.wrapper.clear();
+            self.nats.kill()?;
+        }
         self.nats.start().await?;
         self.services.retain_mut(|service| {
             let usual = USUAL.iter().any(|(name, _)| *name == service.name);

@@ -15,6 +15,8 @@ pub struct Nats {
     pub store: PathBuf,
     /// Read at every start.
     pub env: Vec<(String, String)>,
+    /// Put before the program at the next start; the process stays the same, as with `exec`.
+    pub wrapper: Vec<String>,
     folder: PathBuf,
     program: PathBuf,
     child: Option<Child>,
@@ -30,6 +32,7 @@ impl Nats {
             port: free_port()?,
             store: folder.join("nats"),
             env: env.to_vec(),
+            wrapper: Vec::new(),
             folder: folder.to_owned(),
             program: program()?,
             child: None,
@@ -46,7 +49,15 @@ impl Nats {
             return Ok(());
         }
         let log = log_file(&self.folder, "nats.log")?;
-        let child = Command::new(&self.program)
+        let mut command = match self.wrapper.split_first() {
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(&self.program);
+                command
+            }
+            None => Command::new(&self.program),
+        };
+        let child = command
             .args(["--addr", "127.0.0.1", "--port", &self.port.to_string(), "--jetstream", "--store_dir"])
             .arg(&self.store)
             .envs(self.env.clone())

@@ -93,6 +93,19 @@ impl Postgres {
         conf.clone_into(&mut self.conf);
     }
 
+    /// Further lines of configuration, from the next start.
+    pub fn add_conf(&mut self, conf: &str) {
+        self.conf.push_str(conf);
+    }
+
+    /// What it has logged.
+    ///
+    /// # Errors
+    /// When there is no log.
+    pub fn log(&self) -> anyhow::Result<String> {
+        Ok(std::fs::read_to_string(self.folder.join(format!("{}.log", self.name)))?)
+    }
+
     /// Does nothing when it runs; else starts it, with recovery if that is due, and waits until it takes connections.
     ///
     /// # Errors

@@ -181,6 +181,12 @@ impl Service {
         client.get(url).send().await.is_ok_and(|answer| answer.status().is_success())
     }
 
+    /// Whether its log has these words.
+    #[must_use]
+    pub fn has_logged(&self, words: &str) -> bool {
+        std::fs::read_to_string(self.folder.join(format!("{}.log", self.name))).unwrap_or_default().contains(words)
+    }
+
     /// The end of its log.
     #[must_use]
     pub fn tail(&self) -> String {
