@@ -12,6 +12,7 @@ mod types;
 
 pub mod db;
 pub mod export;
+pub mod failpoint;
 pub mod keys;
 pub mod nats;
 pub mod relay;

@@ -29,6 +29,9 @@ pub const SUBSCRIPTION: &str = "relay";
 /// In sweeps of the log.
 const LOOKS_AT_THE_STREAM_EVERY: u32 = 10;
 
+/// Longer than a leader goes without a check, and than it trusts the last one: it stops before somebody else begins.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// "holdfast" in ASCII: one relay per write database.
 const LOCK: i64 = 0x686f_6c64_6661_7374;
 
@@ -38,7 +41,7 @@ pub async fn run(pool: Pool, nats: Nats, settings: SubscriptionSettings, shutdow
     let mut failures = 0;
     while !shutdown.is_cancelled() {
         let leadership = tokio::select! {
-            leadership = Leadership::wait(&pool, LOCK) => leadership,
+            leadership = Leadership::wait(&pool, LOCK, SILENCE) => leadership,
             () = shutdown.cancelled() => return,
         };
         match leadership {

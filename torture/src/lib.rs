@@ -5,6 +5,9 @@
 
 pub mod environment;
 pub mod history;
+pub mod load;
 pub mod rng;
+pub mod run;
 pub mod scenario;
+pub mod verdict;
 pub mod world;

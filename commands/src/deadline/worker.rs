@@ -12,6 +12,7 @@ use holdfast_domain::escrow::{Escrow, EscrowCommand};
 use holdfast_domain::kernel::{CorrelationId, RequestId, TenantAggregate, TenantId, derived_uuid};
 use holdfast_domain::wallet::{Wallet, WalletCommand};
 use holdfast_eventlog::db::Pool;
+use holdfast_eventlog::failpoint;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -101,6 +102,7 @@ impl DeadlineWorker {
                 return;
             }
         };
+        failpoint::reached("deadlines.after_fire");
         if let Err(refusal) = answer {
             tracing::warn!(tenant = %due.tenant_id, aggregate = due.aggregate_type, id = %due.aggregate_id, key = due.key, %refusal, "a deadline was not met");
         }

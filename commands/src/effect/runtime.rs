@@ -6,6 +6,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::{ErrorKind, Recorded};
+use holdfast_eventlog::failpoint;
 use serde_json::json;
 
 use crate::effect::Ports;
@@ -64,7 +65,10 @@ impl BoundEffect {
         let mut pause = FIRST_PAUSE;
         for tried in 1.. {
             let (code, message) = match (self.effect.run)(&self.ports, event).await {
-                Ok(steps) => return Ok(steps),
+                Ok(steps) => {
+                    failpoint::reached("effect.after_call");
+                    return Ok(steps);
+                }
                 Err(EffectError::Ours(error)) => return Err(Unsolved::NotYet(error)),
                 Err(EffectError::Theirs { code, message }) if tried < TRIES => {
                     tracing::warn!(effect = self.effect.name, tried, code, message, "an effect waits for somebody else");

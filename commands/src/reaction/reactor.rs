@@ -10,9 +10,9 @@ use futures::{FutureExt, StreamExt};
 use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::{CorrelationId, Recorded, TenantId};
 use holdfast_domain::tenant::{Tenant, TenantEvent};
-use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::{Pool, Tx};
 use holdfast_eventlog::subscription::{ConsumeError, Consumer, FeedEvent};
+use holdfast_eventlog::{EventLog, failpoint};
 use uuid::Uuid;
 
 use crate::effect::Ports;
@@ -127,7 +127,10 @@ impl Reactor {
         let mut refusal = Refusal::Internal;
         for tried in 0..TRIES {
             refusal = match step.run(&self.writers, task.rule.name(), &facts, attempt).await {
-                Ok(_) => return Ok(Ok(())),
+                Ok(_) => {
+                    failpoint::reached("reactor.after_step");
+                    return Ok(Ok(()));
+                }
                 Err(refusal) if is_passing(&refusal) => refusal,
                 Err(refusal) => return Ok(Err(refusal)),
             };
@@ -271,6 +274,7 @@ impl Reactor {
             .await?;
         }
         move_checkpoint(&mut tx, self.subscription, tenant_id, last).await?;
+        failpoint::reached("reactor.before_commit");
         tx.commit().await?;
         Ok(())
     }

@@ -8,6 +8,7 @@ use holdfast_domain::kernel::{Context, TenantAggregate, TenantId};
 use holdfast_domain::tenant::{Tenant, TenantStatus};
 use holdfast_eventlog::{
     AppendError, Batch, EventLog, HeadMove, LoadRequest, LogError, NewReceipt, ReceiptKey, StoredReceipt, StreamId, Unit, UnitOutcome,
+    failpoint,
 };
 
 use crate::clock::Clock;
@@ -207,6 +208,7 @@ impl Writer {
         let known: HashMap<_, _> =
             works.iter().map(|work| work.unit.stream.tenant_id).map(|id| (id, self.cache.known(id).unwrap_or_default())).collect();
         let batch = Batch { units: works.iter_mut().map(Work::sealed_unit).collect(), known: known.clone() };
+        failpoint::reached("writer.before_append");
         let appended = match self.log.append(&batch).await {
             Ok(appended) => appended,
             Err(AppendError::Unknown(error)) => {
@@ -229,6 +231,7 @@ impl Writer {
                 return;
             }
         };
+        failpoint::reached("writer.after_append");
         let behind = |(tenant_id, head): &(&TenantId, &HeadMove)| known.get(tenant_id).is_some_and(|known| *known > head.before);
         if let Some((tenant_id, _)) = appended.heads.iter().find(behind) {
             self.went_back(*tenant_id);
@@ -275,6 +278,7 @@ impl Writer {
                 for pending in work.pending {
                     let position = if empty { first_position } else { first_position + pending.events_through - 1 };
                     pending.answer(position);
+                    failpoint::reached("writer.after_answer");
                 }
             }
             UnitOutcome::Stale | UnitOutcome::SequenceTaken => left.conflicted.extend(work.pending.into_iter().filter_map(Pending::again)),

@@ -31,9 +31,12 @@ impl Proof {
 }
 
 impl Leadership {
-    /// Returns as soon as the lock is held; asks every second.
-    pub(crate) async fn wait(pool: &Pool, lock: i64) -> Result<Self, sqlx::Error> {
+    /// Returns as soon as the lock is held; asks every second. A leader that says nothing for `silence` loses its session, and
+    /// with it the lock: a process that is frozen keeps its connections open and would keep the standbys out for ever.
+    pub(crate) async fn wait(pool: &Pool, lock: i64, silence: Duration) -> Result<Self, sqlx::Error> {
         let mut session = pool.session().await?;
+        let silence = format!("{}ms", silence.as_millis());
+        sqlx::query("SELECT set_config('idle_session_timeout', $1, false)").bind(silence).execute(&mut session).await?;
         loop {
             let asked_at = Instant::now();
             let held: Vec<bool> = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(lock).fetch_all(&mut session).await?;

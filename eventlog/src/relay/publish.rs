@@ -18,7 +18,7 @@ use crate::db::Pool;
 use crate::nats::{self, Nats, NatsError};
 use crate::subscription::{ConsumeError, Consumer, FeedEvent};
 use crate::types::StoredEvent;
-use crate::{EventLog, LogError};
+use crate::{EventLog, LogError, failpoint};
 
 /// Publishes of one batch that wait for their ack at the same time.
 const IN_FLIGHT: usize = 256;
@@ -99,7 +99,9 @@ impl Consumer for Publisher {
         Box::pin(async move {
             let Some(last) = events.last() else { return Ok(()) };
             self.publish(events).await.map_err(|error| ConsumeError::Failed(Box::new(error)))?;
+            failpoint::reached("relay.after_publish");
             self.move_checkpoint(tenant_id, after, last.position).await?;
+            failpoint::reached("relay.after_checkpoint");
             metrics::counter!("holdfast_relay_published_total").increment(events.len() as u64);
             let lag = chrono::Utc::now().signed_duration_since(last.recorded_at);
             metrics::histogram!("holdfast_relay_lag_seconds").record(lag.to_std().unwrap_or_default());
@@ -187,6 +189,7 @@ pub(super) async fn publish_all<'a>(
             note(oldest.await?);
         }
         acks.push_back(jetstream.send_publish(nats.subject(event), message).await?);
+        failpoint::reached("relay.between_publishes");
     }
     for ack in acks {
         note(ack.await?);

@@ -21,8 +21,10 @@ use super::{sink, store};
 use crate::db::Pool;
 use crate::nats::Nats;
 use crate::relay::leadership::Leadership;
-use crate::{LogError, retry};
+use crate::{LogError, failpoint, retry};
 
+/// A sealer that says nothing for longer is taken for dead. One that lives harms nothing: the keys of seals make one line.
+const LONGEST_ROUND: Duration = Duration::from_secs(60);
 /// "seals of" in ASCII: one sealer per write database.
 const LOCK: i64 = 0x7365_616c_7320_6f66;
 const PAGE: i64 = 1_000;
@@ -77,11 +79,12 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let every = settings.every;
+    let silence = every + LONGEST_ROUND;
     let mut sealer = Sealer::new(pool.clone(), nats, key, accepted, settings);
     let mut failures = 0;
     while !shutdown.is_cancelled() {
         let leadership = tokio::select! {
-            leadership = Leadership::wait(&pool, LOCK) => leadership,
+            leadership = Leadership::wait(&pool, LOCK, silence) => leadership,
             () = shutdown.cancelled() => return,
         };
         let mut leadership = match leadership {
@@ -300,7 +303,9 @@ impl Sealer {
         let seal = self.key.sign(tenant_id, head, edge.root(), size, Utc::now());
         let mut tx = self.pool.begin().await?;
         store::write(&mut tx, &seal, edge.into_tiles()).await?;
+        failpoint::reached("seal.before_commit");
         tx.commit().await?;
+        failpoint::reached("seal.after_commit");
         Ok(seal)
     }
 

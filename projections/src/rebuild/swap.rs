@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::db::Tx;
+use holdfast_eventlog::failpoint;
 
 use crate::rebuild::fold::live_positions;
 use crate::rebuild::run::Run;
@@ -26,7 +27,9 @@ impl Run {
             let mut tx = self.rebuilder.live.begin_with("BEGIN; SET LOCAL idle_in_transaction_session_timeout = '60s'").await?;
             match self.exchange_in(&mut tx).await {
                 Ok(()) => {
+                    failpoint::reached("swap.before_commit");
                     tx.commit().await?;
+                    failpoint::reached("swap.after_commit");
                     return Ok(());
                 }
                 Err(RebuildError::Database(error)) if passes(&error) => {

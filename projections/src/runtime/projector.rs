@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::db::{Pool, Tx};
+use holdfast_eventlog::failpoint;
 use holdfast_eventlog::subscription::{ConsumeError, Consumer, FeedEvent};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -177,7 +178,11 @@ impl Projector {
         // Lost in a crash, rows and checkpoint are lost together and come again from the log: no need to wait for the disk.
         let mut tx = self.pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?;
         match self.write_in(&mut tx, tenant_id, after, last.position, &events).await {
-            Ok(()) => tx.commit().await?,
+            Ok(()) => {
+                failpoint::reached("projector.before_commit");
+                tx.commit().await?;
+                failpoint::reached("projector.after_commit");
+            }
             Err(error) => {
                 tx.rollback().await?; // gives the connection back; a dropped transaction would close it
                 return Err(error);

@@ -2,9 +2,16 @@
 
 mod clocks;
 mod disk;
+mod failpoints;
 mod messages;
+mod nats;
 mod partition;
+mod postgres;
+mod roles;
 mod standby;
+mod syscalls;
+mod versions;
+mod zombies;
 
 use std::time::Duration;
 
@@ -20,6 +27,11 @@ pub trait Scenario: Sync {
 
     /// One sentence for `--list`.
     fn about(&self) -> &'static str;
+
+    /// Whether it belongs to the short form, which CI runs.
+    fn in_short_form(&self) -> bool {
+        false
+    }
 
     /// What the world needs beyond the usual, e.g. an archive of WAL.
     fn options(&self) -> Options {
@@ -49,6 +61,17 @@ impl std::error::Error for Skip {}
 #[must_use]
 pub fn all() -> Vec<&'static dyn Scenario> {
     vec![
+        &roles::KillRoles,
+        &failpoints::Failpoints,
+        &syscalls::Syscalls,
+        &postgres::KillPostgres::Backends,
+        &postgres::KillPostgres::Postmaster,
+        &postgres::KillPostgres::Immediate,
+        &nats::KillNats::Killed,
+        &nats::KillNats::Wiped,
+        &nats::KillNats::Absent,
+        &zombies::Zombies,
+        &versions::Versions,
         &partition::Partition,
         &messages::Messages,
         &disk::FullDisk,

@@ -11,6 +11,10 @@ use super::postgres::{ADMIN, PASSWORD};
 pub(crate) const WRITE: &str = "holdfast_write";
 pub(crate) const READ: &str = "holdfast_read";
 
+/// Deadlines within the length of a run: 4 s until settled money is there, 7 s of silence approve, 18 s to pay.
+pub(super) const TENANT: &str = "clearanceHours = '0.001'\nautomaticRefundLimitMinor = 5000\n\
+    [escrow]\nautoReleaseHours = '0.002'\nfundingHours = '0.005'\n";
+
 pub(super) fn database_url(port: u16, name: &str) -> String {
     format!("postgres://127.0.0.1:{port}/{name}")
 }

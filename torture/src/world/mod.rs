@@ -1,6 +1,6 @@
 //! The processes of one run, in one folder: Postgres, NATS, every role of Holdfast by itself.
 
-mod files;
+pub(crate) mod files;
 mod nats;
 mod postgres;
 mod process;
@@ -19,7 +19,7 @@ use crate::history::History;
 
 pub use nats::Nats;
 pub use postgres::{ADMIN, PASSWORD, Postgres, postgres_binaries};
-pub use process::{Privilege, free_port, is_alive, log_file, signal};
+pub use process::{Privilege, children, free_port, is_alive, log_file, signal};
 pub use service::{Routes, Service};
 
 /// What a scenario needs beyond the usual.
@@ -103,7 +103,10 @@ impl World {
         world.holdfast(&["migrate"])?;
         for (number, tenant) in tenants.iter().enumerate() {
             let name = format!("tenant-{number}");
-            world.holdfast(&["tenant", "create", "--name", &name, "--slug", &name, "--id", &tenant.to_string()])?;
+            let settings = world.folder.join("tenant.toml");
+            std::fs::write(&settings, files::TENANT)?;
+            let (id, settings) = (tenant.to_string(), settings.to_string_lossy().into_owned());
+            world.holdfast(&["tenant", "create", "--name", &name, "--slug", &name, "--id", &id, "--settings", &settings])?;
         }
         world.start_all().await?;
         Ok(world)

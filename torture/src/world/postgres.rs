@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 use nix::sys::signal::Signal;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 
-use super::process::{Privilege, free_port, log_file, signal};
+use super::process::{Privilege, children, free_port, log_file, signal};
 
 /// Superuser of the cluster and `database.admin_user`.
 pub const ADMIN: &str = "holdfast_admin";
@@ -164,9 +164,7 @@ impl Postgres {
     /// Pids of the postmaster's children: backends, checkpointer, WAL writer and so on.
     #[must_use]
     pub fn children(&self) -> Vec<u32> {
-        let Some(pid) = self.pid() else { return Vec::new() };
-        let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+        self.pid().map(children).unwrap_or_default()
     }
 
     /// `kill -9` of the postmaster. Its backends notice and end by themselves.

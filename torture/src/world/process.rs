@@ -41,6 +41,13 @@ pub fn signal(pid: u32, signal: Signal) {
     }
 }
 
+/// Pids of the processes that this one started.
+#[must_use]
+pub fn children(pid: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
 /// Whether the process exists and is no zombie.
 #[must_use]
 pub fn is_alive(pid: u32) -> bool {

@@ -25,7 +25,8 @@ impl World {
         loop {
             self.pass(Duration::from_millis(250)).await?;
             let heads = heads(&log).await?;
-            let behind = behind(&log, &read, &heads).await?;
+            let mut behind = behind(&log, &read, &heads).await?;
+            behind.extend(due_soon(&log).await?);
             if heads != last || !behind.is_empty() {
                 since = Instant::now();
             }
@@ -40,6 +41,13 @@ impl World {
 
 async fn heads(log: &PgPool) -> anyhow::Result<Vec<(Uuid, i64)>> {
     Ok(sqlx::query_as("SELECT tenant_id, position FROM tenant_heads WHERE position > 0 ORDER BY 1").fetch_all(log).await?)
+}
+
+/// Deadlines that are about to move something.
+async fn due_soon(log: &PgPool) -> anyhow::Result<Places> {
+    let sql = "SELECT tenant_id, aggregate_type || ' ' || key || ' of ' || aggregate_id, attempts::bigint FROM deadlines
+               WHERE due_at < now() + interval '15 seconds' ORDER BY due_at LIMIT 5";
+    Ok(sqlx::query_as(sql).fetch_all(log).await?)
 }
 
 async fn behind(log: &PgPool, read: &PgPool, heads: &[(Uuid, i64)]) -> anyhow::Result<Places> {

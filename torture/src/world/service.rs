@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use nix::sys::signal::Signal;
 
-use super::process::{free_port, log_file, signal};
+use super::process::{children, free_port, log_file, signal};
 
 /// Ports under which this process finds its servers, when not those of the settings: e.g. of a proxy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -107,6 +107,9 @@ impl Service {
     pub fn kill(&mut self) -> anyhow::Result<()> {
         self.wanted = false;
         if let Some(mut child) = self.child.take() {
+            if !self.wrapper.is_empty() {
+                children(child.id()).into_iter().for_each(|pid| signal(pid, Signal::SIGKILL)); // a tracer's death frees them
+            }
             child.kill()?;
             child.wait()?;
         }
@@ -129,6 +132,14 @@ impl Service {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         anyhow::bail!("{} did not stop on SIGTERM", self.name)
+    }
+
+    /// Whether it is frozen.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        let Some(pid) = self.pid() else { return false };
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
     }
 
     /// SIGSTOP.
