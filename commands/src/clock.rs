@@ -96,3 +96,24 @@ impl Clock {
         self.course_ms.store(after.timestamp_millis() - self.steady_ms(), Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jump_is_noticed_before_the_next_comparison_and_forgotten_after_it() {
+        let clock = Clock::default();
+        let jumped = |ms| Clock { skew_ms: ms, ..clock.clone() };
+        assert!(!jumped(60_000).is_off(), "nothing to compare with yet");
+        let now = clock.now();
+        clock.observe(now, now, now);
+        assert!(!clock.is_off());
+        assert!(jumped(60_000).is_off() && jumped(-60_000).is_off() && !jumped(200).is_off());
+        // Set right by the operator: the database agrees with the new time.
+        let late = jumped(60_000);
+        let now = late.now();
+        late.observe(now, now, now);
+        assert!(!late.is_off());
+    }
+}

@@ -13,7 +13,7 @@ use crate::rebuild::runs::Kind;
 use crate::rebuild::{RebuildError, Rebuilder};
 
 /// No projection has this version: the projector leaves such rows alone, and they are rebuilt.
-const OF_ANOTHER_LOG: i32 = 0;
+const OF_ANOTHER_LOG: i32 = -1;
 
 /// A place that the log has never reached.
 #[derive(Debug, sqlx::FromRow)]
