@@ -3,7 +3,7 @@ SHELL := /bin/bash
 HOLDFAST := target/debug/holdfast
 ARGS ?=
 
-.PHONY: help setup build demo test run lint verify doctor requirements clean-state
+.PHONY: help setup build build-failpoints demo test torture torture-short run lint verify doctor requirements clean-state
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,6 +24,18 @@ test: setup ## Run all tests. ARGS="name_of_a_test"
 	cargo build --locked --bin holdfast
 	cargo test --locked --workspace --doc $(ARGS)
 	@scripts/with-test-servers cargo test --locked --workspace --all-targets $(ARGS)
+
+build-failpoints: build ## Build the binary again, with named points at which torture kills it.
+	cargo build --locked -p holdfast-torture
+	cargo build --locked --bin holdfast --features failpoints
+	mkdir -p target/failpoints && cp target/debug/holdfast target/failpoints/holdfast
+	cargo build --locked --bin holdfast
+
+torture: build-failpoints ## Break everything on purpose under load, check what is left. ARGS="--seed 7 --scenario kill_roles"
+	@target/debug/torture --report target/torture.json $(ARGS)
+
+torture-short: build-failpoints ## The same in a few minutes: the scenarios that CI runs.
+	@target/debug/torture --short --seconds 12 --report target/torture.json $(ARGS)
 
 lint: ## Formatting and clippy with the project's lints.
 	cargo fmt --all --check

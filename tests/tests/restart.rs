@@ -104,3 +104,45 @@ async fn every_role_can_be_a_process_of_its_own() -> anyhow::Result<()> {
     system.verify()?;
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_relay_is_replaced_by_its_standby() -> anyhow::Result<()> {
+    // Its connections stay open while it is frozen: the lock must not stay with it.
+    let mut system = System::start().await?;
+    system.kill()?;
+    let mut relays = vec![system.also("relay")?];
+    system.serve_as("api,projector,reactor").await?;
+    let flow = Flow::new(&system, system.tenant("")?)?;
+    flow.fill("10.00").await?;
+    let log = system.log_database().await?;
+    let published = async || -> anyhow::Result<i64> {
+        let sql = "SELECT coalesce(sum(position), 0)::bigint FROM subscription_checkpoints WHERE subscription = 'relay'";
+        Ok(sqlx::query_scalar(sql).fetch_one(&log).await?)
+    };
+    let published_more_than = async |before: i64| -> anyhow::Result<bool> {
+        for _ in 0..400 {
+            if published().await? > before {
+                return Ok(true);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(false)
+    };
+    anyhow::ensure!(published_more_than(0).await?, "the first relay publishes nothing");
+    let signal =
+        |name: &str, relay: &std::process::Child| std::process::Command::new("kill").args([name, &relay.id().to_string()]).status();
+    signal("-STOP", &relays[0])?;
+    relays.push(system.also("relay")?);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = published().await?;
+    flow.fill("10.00").await?;
+    let replaced = published_more_than(before + 1).await?;
+    signal("-CONT", &relays[0])?;
+    for relay in &mut relays {
+        relay.kill()?;
+        relay.wait()?;
+    }
+    anyhow::ensure!(replaced, "nobody publishes while the leader is frozen");
+    system.verify()?;
+    Ok(())
+}

@@ -48,7 +48,7 @@ struct Arguments {
     /// The program built with the feature `failpoints`.
     #[arg(long, value_name = "FILE", default_value = "target/failpoints/holdfast")]
     failpoint_binary: PathBuf,
-    /// Another version of the program, for the scenario `versions`.
+    /// Another version of the program, for the scenario `versions`; without it that is a rolling restart.
     #[arg(long, value_name = "FILE")]
     old_binary: Option<PathBuf>,
     /// Where the report goes, as JSON.

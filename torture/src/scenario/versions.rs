@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use futures::future::BoxFuture;
 
-use super::{Scenario, Skip};
+use super::Scenario;
 use crate::rng::Rng;
 use crate::world::World;
 
@@ -22,8 +21,9 @@ impl Scenario for Versions {
 
     fn run<'a>(&'a self, world: &'a mut World, rng: &'a mut Rng, length: Duration) -> BoxFuture<'a, anyhow::Result<()>> {
         Box::pin(async move {
-            let old = world.binaries.old.clone().with_context(|| Skip("no --old-binary".to_owned()))?;
             let current = world.binaries.current.clone();
+            // Without another version it is at least a rolling restart.
+            let old = world.binaries.old.clone().unwrap_or_else(|| current.clone());
             let until = Instant::now() + length;
             while Instant::now() < until {
                 world.pass(rng.millis(500, 2_500)).await?;
