@@ -7,6 +7,8 @@ from sources import by
 AVAILABLE = {"user": "L200", "talent": "L225", "tenant": "L240"}
 HELD = {"user": "L202", "talent": "L226", "tenant": "L241"}
 BOOKED_AT_ONCE = {"platform": "R400", "tax": "L260", "withholding": "L266"}
+# Taxes, money of unknown payers, credits that are sold and not used.
+OWED = ("L205", "L260", "L266", "L270", "L272")
 # Accounts that grow on the debit side.
 DEBIT = {"A110", "A120", "R401", "X530"}
 
@@ -166,6 +168,51 @@ class Books:
                 self.problems.append(f"{event}: {where} money of the escrow is {amount}")
 
 
+    def credits(self, event):
+        name, fact = event.fact()
+
+        def each(parts, *codes):
+            for part in parts:
+                if part.get("worth"):
+                    money = part["worth"]["value"]
+                    for code, sign in codes:
+                        self.credit(code, money["currency"], sign * value(money))
+
+        if name == "sold":
+            worth, landing = fact["worth"], fact["landing"]
+            currency, price, tax = worth["value"]["currency"], value(worth["value"]), value(worth["tax"])
+            self.give(landing["eventId"], landing["leg"], currency, -price - tax)
+            self.credit("L270", currency, price)
+            self.credit("L260", currency, tax)
+        elif name == "reserved":
+            each(fact["parts"], ("L270", -1), ("L272", 1))
+        elif name == "released":
+            each(fact["returned"], ("L272", -1), ("L270", 1))
+            each(fact["expired"], ("L272", -1), ("R440", 1))
+        elif name == "expired":
+            each([fact["part"]], ("L270", -1), ("R440", 1))
+        elif name == "revoked":
+            each(fact["parts"], ("L270", -1))
+            for part in fact["parts"]:
+                if part.get("worth"):
+                    self.credit("L260", part["worth"]["tax"]["currency"], -value(part["worth"]["tax"]))
+        elif name == "consumed":
+            each(fact["parts"], ("L272" if fact.get("drawn") else "L270", -1))
+            if fact["provider"] == "platform":
+                each(fact["parts"], ("R430", 1))
+            promo = fact.get("promo")
+            if promo:
+                currency, amount = promo["currency"], value(promo)
+                self.credit("X530", currency, -amount)
+                if fact["provider"] == "platform":
+                    self.credit("R430", currency, amount)
+                else:  # from the platform's own bank to the clients' bank, and to the tenant with the legs
+                    self.credit("A110", currency, -amount)
+                    self.credit("A120", currency, amount)
+        for leg in fact.get("legs", []):
+            self.give(event.id, leg["leg"], leg["amount"]["currency"], value(leg["amount"]))
+
+
 def books(data):
     return {tenant: Books(events) for tenant, events in by(data.events, lambda event: event.tenant).items()}
 
@@ -180,8 +227,9 @@ def adds_up(data):
             held = sum(sum((wallet["available"], wallet["held"], wallet["pending"])) for stream, wallet in book.wallets.items()
                        if data.wallet_currency[stream] == currency)
             locked = sum(amount for (code, of), amount in book.codes.items() if of == currency and code in ("L210", "L215"))
-            earned = sum(amount for (code, of), amount in book.codes.items() if of == currency and code[0] == "R" or of == currency and code in ("L260", "L266", "L205"))
-            if received != held + locked + earned:
+            earned = sum(amount for (code, of), amount in book.codes.items() if of == currency and (code[0] in "RX" or code in OWED))
+            topped_up = book.codes[("A120", currency)]
+            if received + topped_up != held + locked + earned:
                 yield f"{tenant}: {received} {currency} came in; {held} in wallets, {locked} in escrows, {earned} earned or owed"
 
 

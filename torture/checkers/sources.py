@@ -12,7 +12,7 @@ class Database:
     def rows(self, sql):
         """Rows as dictionaries of texts; NULL is the empty text."""
         command = ["psql", "-X", "-h", "127.0.0.1", "-p", str(self.port), "-U", "holdfast_admin", "-d", self.name, "--csv", "-c", sql]
-        environment = dict(os.environ, PGPASSWORD="torture")
+        environment = {"PGPASSWORD": "torture", **os.environ}
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(f"psql: {done.stderr}")
