@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound, Utc};
 use holdfast_eventlog::db::Pool;
@@ -12,19 +12,30 @@ use tokio_util::sync::CancellationToken;
 const MAX_OFFSET_MS: i64 = 500;
 
 /// The process clock and how far it is from the database's.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Clock {
     /// Database minus process, measured.
     offset_ms: Arc<AtomicI64>,
+    /// Process minus [`Self::steady_ms`], when that was measured; `NEVER` before.
+    course_ms: Arc<AtomicI64>,
+    begun: Instant,
     /// Added to the process clock; tests use it to run a process early or late.
     skew_ms: i64,
+}
+
+const NEVER: i64 = i64::MIN;
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::skewed(0)
+    }
 }
 
 impl Clock {
     /// A clock that is `skew_ms` off, for tests of what wrong clocks do.
     #[must_use]
     pub fn skewed(skew_ms: i64) -> Self {
-        Self { offset_ms: Arc::default(), skew_ms }
+        Self { offset_ms: Arc::default(), course_ms: Arc::new(AtomicI64::new(NEVER)), begun: Instant::now(), skew_ms }
     }
 
     #[must_use]
@@ -33,10 +44,18 @@ impl Clock {
         (Utc::now() + chrono::TimeDelta::milliseconds(self.skew_ms)).trunc_subsecs(6)
     }
 
-    /// True when the process and the database disagree too much to decide anything by time.
+    /// True when the process and the database disagree too much to decide anything by time, or when the process's clock has
+    /// jumped since they were compared.
     #[must_use]
     pub fn is_off(&self) -> bool {
-        self.offset_ms.load(Ordering::Relaxed).abs() > MAX_OFFSET_MS
+        let course_ms = self.course_ms.load(Ordering::Relaxed);
+        let jump_ms = if course_ms == NEVER { 0 } else { self.now().timestamp_millis() - self.steady_ms() - course_ms };
+        (self.offset_ms.load(Ordering::Relaxed) - jump_ms).abs() > MAX_OFFSET_MS
+    }
+
+    /// Nobody sets this clock.
+    fn steady_ms(&self) -> i64 {
+        i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Measures once how far the process is from the database.
@@ -74,5 +93,27 @@ impl Clock {
         let uncertainty = (after - before).num_milliseconds() / 2;
         let offset = if offset.abs() <= uncertainty { 0 } else { offset };
         self.offset_ms.store(offset, Ordering::Relaxed);
+        self.course_ms.store(after.timestamp_millis() - self.steady_ms(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jump_is_noticed_before_the_next_comparison_and_forgotten_after_it() {
+        let clock = Clock::default();
+        let jumped = |ms| Clock { skew_ms: ms, ..clock.clone() };
+        assert!(!jumped(60_000).is_off(), "nothing to compare with yet");
+        let now = clock.now();
+        clock.observe(now, now, now);
+        assert!(!clock.is_off());
+        assert!(jumped(60_000).is_off() && jumped(-60_000).is_off() && !jumped(200).is_off());
+        // Set right by the operator: the database agrees with the new time.
+        let late = jumped(60_000);
+        let now = late.now();
+        late.observe(now, now, now);
+        assert!(!late.is_off());
     }
 }

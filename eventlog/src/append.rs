@@ -26,21 +26,26 @@ use rows::{Rows, Selected};
 
 /// Heads first: their locks give the tenants' commits an order, and only the locked row knows the position before the
 /// batch (a plain read in this statement may be older than a lock that it waited for). `current` is the gate: nobody else
-/// has written since the batch was decided. Returns a row per tenant.
+/// has written since the batch was decided. A head below `known` is another history than the one that the batch was decided
+/// on (a restored backup, a standby that lacked commits): nothing is written there. Returns a row per tenant.
 pub const APPEND: &str = "
 WITH t AS MATERIALIZED (
     SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[]) AS t (tenant_id, known, all_events, ungated_events)
 ), h AS (
     INSERT INTO tenant_heads AS th (tenant_id, position, previous, recorded_at)
-    SELECT tenant_id, CASE WHEN known = 0 THEN all_events ELSE ungated_events END, 0, clock_timestamp() FROM t ORDER BY tenant_id
+    SELECT tenant_id, CASE WHEN known > 0 THEN 0 WHEN known = 0 THEN all_events ELSE ungated_events END, 0, clock_timestamp()
+    FROM t ORDER BY tenant_id
     ON CONFLICT (tenant_id) DO UPDATE SET
         position = th.position
-            + (SELECT CASE WHEN th.position = t.known THEN t.all_events ELSE t.ungated_events END FROM t WHERE t.tenant_id = th.tenant_id),
+            + (SELECT CASE WHEN th.position < t.known THEN 0 WHEN th.position = t.known THEN t.all_events ELSE t.ungated_events END
+               FROM t WHERE t.tenant_id = th.tenant_id),
         previous = th.position,
         recorded_at = greatest(clock_timestamp(), th.recorded_at + interval '1 microsecond')
     RETURNING tenant_id, previous, position, recorded_at
 ), g AS MATERIALIZED (
-    SELECT h.tenant_id, h.previous, h.recorded_at, h.previous = t.known AS current FROM h JOIN t ON t.tenant_id = h.tenant_id
+    SELECT h.tenant_id, h.previous, h.recorded_at, h.previous = t.known AS current
+    FROM h JOIN t ON t.tenant_id = h.tenant_id
+    WHERE h.previous >= t.known
 ), new_events AS (
     INSERT INTO events (tenant_id, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, position, recorded_at)
     SELECT g.tenant_id, e.aggregate_type, e.aggregate_id, e.sequence, e.event_type, e.event_version, e.payload, e.metadata,
@@ -141,6 +146,27 @@ enum Stored {
     KeyTaken,
 }
 
+/// What a tenant's head says to units that were decided at `known`; as in the statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    /// Nobody else has written.
+    Open,
+    /// Somebody has: only what does not depend on that is stored.
+    Shut,
+    /// The log lacks what they were decided on: nothing is stored.
+    OtherHistory,
+}
+
+impl Gate {
+    fn of(known: Option<i64>, before: i64) -> Self {
+        match known {
+            Some(known) if before == known => Self::Open,
+            Some(known) if before < known => Self::OtherHistory,
+            Some(_) | None => Self::Shut,
+        }
+    }
+}
+
 /// What is known so far about a batch that may need several statements.
 struct Attempt<'a> {
     batch: &'a Batch,
@@ -162,10 +188,11 @@ impl<'a> Attempt<'a> {
     }
 
     fn stored(&mut self, selected: &[Selected], heads: &[(TenantId, HeadMove)]) {
-        let mut current = HashMap::new();
+        let mut places = HashMap::new();
         for (tenant_id, moved) in heads {
-            let is_current = self.known.get(tenant_id) == Some(&moved.before);
-            current.insert(*tenant_id, (is_current, moved.before));
+            let gate = Gate::of(self.known.get(tenant_id).copied(), moved.before);
+            let is_current = gate == Gate::Open;
+            places.insert(*tenant_id, (gate, moved.before));
             if is_current {
                 self.known.insert(*tenant_id, moved.after);
             }
@@ -178,12 +205,12 @@ impl<'a> Attempt<'a> {
         }
         for place in selected {
             let unit = &self.batch.units[place.unit];
-            let outcome = match current.get(&unit.stream.tenant_id) {
-                Some((true, before)) => UnitOutcome::Stored { first_position: first_position(unit, *before, place.after_all) },
-                Some((false, before)) if !place.gated => {
+            let outcome = match places.get(&unit.stream.tenant_id) {
+                Some((Gate::Open, before)) => UnitOutcome::Stored { first_position: first_position(unit, *before, place.after_all) },
+                Some((Gate::Shut, before)) if !place.gated => {
                     UnitOutcome::Stored { first_position: first_position(unit, *before, place.after_ungated) }
                 }
-                _ => UnitOutcome::Stale,
+                Some((Gate::Shut | Gate::OtherHistory, _)) | None => UnitOutcome::Stale,
             };
             self.outcomes[place.unit] = Some(outcome);
         }

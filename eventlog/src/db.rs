@@ -4,6 +4,7 @@
 //! is marked before `BEGIN` and the mark goes after `COMMIT` or `ROLLBACK`; one that is dropped with the mark is closed.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -12,6 +13,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{Connection as _, Executor, PgConnection, PgPool, Postgres, Row};
+use tokio_util::sync::CancellationToken;
 
 /// For single statements, each its own transaction.
 ///
@@ -116,12 +118,17 @@ impl Pool {
     /// # Errors
     /// When the address is malformed or the server does not let us in.
     pub async fn connect(url: &str, settings: PoolSettings) -> Result<Self, sqlx::Error> {
+        let history = Arc::new(History::default());
         let mut pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
             .acquire_timeout(settings.acquire_timeout)
             .idle_timeout(settings.idle_session_timeout / 2)
             .test_before_acquire(false) // `before_acquire` does it for those that were idle
-            .before_acquire(check_after_idling);
+            .before_acquire(check_after_idling)
+            .after_connect(move |connection, _| {
+                let history = Arc::clone(&history);
+                Box::pin(async move { history.must_be_the_same(connection).await })
+            });
         if settings.check_on_release {
             pool = pool.after_release(check);
         }
@@ -229,6 +236,46 @@ impl DerefMut for Tx {
 impl AsMut<PgConnection> for Tx {
     fn as_mut(&mut self) -> &mut PgConnection {
         &mut self.connection
+    }
+}
+
+/// Cancelled when a pool of this process has met another history than the one that it began with.
+static REPLACED: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
+
+/// Returns when a database of this process has been replaced: by a promoted standby, by a restored backup. What the process
+/// remembers may then never have happened, and its pools let no statement through: it has to end and start afresh.
+pub async fn replaced() {
+    REPLACED.cancelled().await;
+}
+
+/// Which course of history a server is on, as first met. Promotions and restores to a point begin a new timeline.
+#[derive(Debug, Default)]
+struct History(OnceLock<String>);
+
+/// None on a standby, which refuses writes anyway.
+const HISTORY: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN NULL
+    ELSE (SELECT system_identifier FROM pg_control_system()) || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) END";
+
+impl History {
+    /// Asked of every new connection: all that were open have ended when the server was replaced.
+    async fn must_be_the_same(&self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+        let now: Option<String> = match sqlx::query_scalar(HISTORY).persistent(false).fetch_one(connection).await {
+            Err(sqlx::Error::Database(refusal)) if refusal.code().as_deref() == Some("42501") => {
+                tracing::warn!("this role may not ask for the server's timeline: a replaced server is not noticed");
+                None
+            }
+            answer => answer?,
+        };
+        let Some(now) = now else { return Ok(()) };
+        let first = self.0.get_or_init(|| now.clone());
+        if *first == now {
+            return Ok(());
+        }
+        if !REPLACED.is_cancelled() {
+            tracing::error!(was = first, now, "a server has taken the place of the one that this process began with: the process ends");
+        }
+        REPLACED.cancel();
+        Err(sqlx::Error::Configuration("the database server is on another timeline than before".into()))
     }
 }
 

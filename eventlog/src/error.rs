@@ -20,6 +20,17 @@ pub enum AppendError {
     Failed(#[source] sqlx::Error),
 }
 
+impl AppendError {
+    /// Certainly not committed, and for a reason that lies in the server or on the way to it, not in what was to be written: no
+    /// connection, no room on its disk, a disk that fails, a standby, locks that were not free in time.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        let Self::Failed(error) = self else { return false };
+        let code = error.as_database_error().map(|refusal| refusal.code().unwrap_or_default());
+        code.is_none_or(|code| matches!(code.get(..2), Some("08" | "25" | "40" | "53" | "55" | "57" | "58")))
+    }
+}
+
 /// What an error of a statement in autocommit, or of a commit, says about its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {

@@ -429,3 +429,36 @@ async fn a_new_version_rebuilds_by_itself_and_requests_are_worked_off() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn read_models_that_are_ahead_of_the_log_are_noticed_and_rebuilt() {
+    // NFR-19, protocols 8.5: the two databases were put back to different points.
+    with(|database| async move {
+        let world = World::new(database).await;
+        sqlx::raw_sql("ALTER TABLE events DISABLE TRIGGER USER; DELETE FROM events WHERE tenant_id = '00000000-0000-0000-0000-0000000000a1' AND position > 9; UPDATE tenant_heads SET position = 9, previous = 9 WHERE tenant_id = '00000000-0000-0000-0000-0000000000a1'")
+            .execute(&world.log.admin).await.unwrap();
+        assert_eq!(world.rebuilder.mark_what_is_ahead().await.unwrap(), all_projections().len(), "tenant A in each");
+        assert_eq!(world.rebuilder.mark_what_is_ahead().await.unwrap(), 0);
+        let projector = projectors(&world.database.pool_as("holdfast_projector").await, &(Arc::new(world.keys.clone()) as Arc<dyn holdfast_projections::personal::Keys>));
+        for projector in &projector {
+            projector.checkpoints().await.unwrap();
+            assert!(!projector.owns(world.a.tenant) && projector.owns(world.b.tenant), "nobody goes on with such rows");
+        }
+        let shutdown = CancellationToken::new();
+        let keeping = tokio::spawn(world.rebuilder.clone().keep(shutdown.clone()));
+        for _ in 0..600 {
+            if world.database.count("SELECT count(*) FROM projection_checkpoints WHERE version < 0").await == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        shutdown.cancel();
+        keeping.await.unwrap();
+        for projection in all_projections() {
+            world.assert_verified(projection.name()).await;
+        }
+        assert_eq!(world.database.count("SELECT max(position) FROM projection_checkpoints WHERE tenant_id = '00000000-0000-0000-0000-0000000000a1'").await, 9);
+        world.end().await;
+    })
+    .await;
+}

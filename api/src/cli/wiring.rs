@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use chrono::TimeDelta;
 use holdfast_commands::effect::Ports;
 use holdfast_commands::personal::Sealer;
 use holdfast_commands::reaction::Reactor;
 use holdfast_commands::{Clock, DeadlineTracker, DeadlineWorker, WriterSettings, Writers};
 use holdfast_eventlog::EventLog;
-use holdfast_eventlog::db::{Pool, PoolSettings};
+use holdfast_eventlog::db::{self, Pool, PoolSettings};
 use holdfast_eventlog::nats::{Feed, Nats, NatsSettings};
 
 use holdfast_eventlog::subscription::{self, Consumer, SubscriptionSettings};
@@ -79,13 +79,14 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Returns when a signal says so, or with the error of a part that cannot go on.
+    /// Returns when a signal says so, or with the error of a part that cannot go on, or of a database that is another one now.
     pub(super) async fn until_told_to_stop(&mut self) -> anyhow::Result<()> {
         let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
         tokio::select! {
             _ = terminate.recv() => Ok(()),
             _ = interrupt.recv() => Ok(()),
+            () = db::replaced() => bail!("a database server was replaced: this process must start afresh"),
             Some(ended) = self.tasks.join_next() => ended.context("a part of the process panicked")?.context("a part of the process ended"),
         }
     }
@@ -202,6 +203,8 @@ impl Shop<'_> {
         let keys: Arc<dyn holdfast_projections::personal::Keys> = Arc::new(StoredKeys::new(keys, &self.settings.personal_master_key()?));
         self.consumers.extend(holdfast_projections::projectors(&read, &keys));
         let rebuilder = super::projections::rebuilder(self.settings).await?;
+        // Before anybody goes on from there: after a restore the read models may be of a later time than the log.
+        rebuilder.mark_what_is_ahead().await.context("read models and log cannot be compared")?;
         self.spawn(|shutdown| rebuilder.keep(shutdown));
         Ok(())
     }

@@ -40,6 +40,7 @@ struct Due {
     key: String,
     due_at: DateTime<Utc>,
     attempts: i32,
+    database_now: DateTime<Utc>,
 }
 
 impl DeadlineWorker {
@@ -73,8 +74,17 @@ impl DeadlineWorker {
                    WHERE due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
                    ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
              WHERE d.tenant_id = due.tenant_id AND d.aggregate_type = due.aggregate_type AND d.aggregate_id = due.aggregate_id AND d.key = due.key
-             RETURNING d.tenant_id, d.aggregate_type, d.aggregate_id, d.key, d.due_at, d.attempts";
+             RETURNING d.tenant_id, d.aggregate_type, d.aggregate_id, d.key, d.due_at, d.attempts, clock_timestamp() AS database_now";
+        let (clock, before) = (self.writers.clock(), self.writers.clock().now());
         let due: Vec<Due> = sqlx::query_as(claim).bind(ROUND).fetch_all(&mut *self.pool.acquire().await?).await?;
+        // Only one of the two clocks says that they are due, if they disagree: none fires, and the claims pass.
+        if let Some(Due { database_now, .. }) = due.first() {
+            clock.observe(before, *database_now, clock.now());
+            if clock.is_off() {
+                tracing::warn!(waiting = due.len(), "deadlines wait until the clocks of process and database agree again");
+                return Ok(0);
+            }
+        }
         let fired = due.len();
         futures::stream::iter(due).for_each_concurrent(16, |due| self.fire(due)).await;
         Ok(fired)

@@ -7,7 +7,8 @@ use holdfast_domain::access::Access;
 use holdfast_domain::kernel::{Context, TenantAggregate, TenantId};
 use holdfast_domain::tenant::{Tenant, TenantStatus};
 use holdfast_eventlog::{
-    AppendError, Batch, EventLog, LoadRequest, LogError, NewReceipt, ReceiptKey, StoredReceipt, StreamId, Unit, UnitOutcome, failpoint,
+    AppendError, Batch, EventLog, HeadMove, LoadRequest, LogError, NewReceipt, ReceiptKey, StoredReceipt, StreamId, Unit, UnitOutcome,
+    failpoint,
 };
 
 use crate::clock::Clock;
@@ -122,6 +123,10 @@ impl Writer {
             let mut answer = self.log.load(&request).await?;
             for tenant_id in request.tenants {
                 let head = answer.heads.get(&tenant_id).copied().unwrap_or_default();
+                if self.cache.known(tenant_id).is_some_and(|known| known > head) {
+                    self.went_back(tenant_id);
+                    loaded.streams.clear();
+                }
                 if let Some(known) = self.cache.known(tenant_id).filter(|known| *known < head) {
                     for id in self.log.touched(tenant_id, known, head).await? {
                         loaded.streams.remove(&id);
@@ -199,7 +204,7 @@ impl Writer {
         (works, tenants)
     }
 
-    async fn append(&mut self, mut works: Vec<Work>, tenants: HashMap<TenantId, Box<dyn AnyStream>>, left: &mut Leftover) {
+    async fn append(&mut self, mut works: Vec<Work>, mut tenants: HashMap<TenantId, Box<dyn AnyStream>>, left: &mut Leftover) {
         let known: HashMap<_, _> =
             works.iter().map(|work| work.unit.stream.tenant_id).map(|id| (id, self.cache.known(id).unwrap_or_default())).collect();
         let batch = Batch { units: works.iter_mut().map(Work::sealed_unit).collect(), known: known.clone() };
@@ -211,9 +216,9 @@ impl Writer {
                 works.into_iter().flat_map(|work| work.pending).for_each(|pending| pending.job.answer(Err(Refusal::OutcomeUnknown)));
                 return;
             }
-            // Not even asked: no connection was to be had. No command is at fault.
-            Err(AppendError::Failed(error)) if error.as_database_error().is_none() => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "an append could not be sent");
+            // No command is at fault.
+            Err(error) if error.is_passing() => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the log takes nothing now");
                 works
                     .into_iter()
                     .flat_map(|work| work.pending)
@@ -227,6 +232,11 @@ impl Writer {
             }
         };
         failpoint::reached("writer.after_append");
+        let behind = |(tenant_id, head): &(&TenantId, &HeadMove)| known.get(tenant_id).is_some_and(|known| *known > head.before);
+        if let Some((tenant_id, _)) = appended.heads.iter().find(behind) {
+            self.went_back(*tenant_id);
+            tenants.clear();
+        }
         for (tenant_id, head) in &appended.heads {
             let known = known.get(tenant_id).copied().unwrap_or_default();
             if head.before > known {
@@ -247,6 +257,14 @@ impl Writer {
         for (work, outcome) in works.into_iter().zip(appended.units) {
             self.finish(work, outcome, left).await;
         }
+    }
+
+    /// The log lacks what was cached: a backup was restored or a standby promoted that did not have everything. What is
+    /// remembered of any tenant is worth nothing then.
+    fn went_back(&mut self, tenant_id: TenantId) {
+        metrics::counter!("holdfast_log_went_back_total").increment(1);
+        tracing::error!(%tenant_id, "the log has gone back: acknowledged commands are lost; everything is read again");
+        self.cache.clear();
     }
 
     async fn finish(&mut self, work: Work, outcome: UnitOutcome, left: &mut Leftover) {

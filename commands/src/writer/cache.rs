@@ -43,6 +43,13 @@ impl Cache {
         drop(self.take(id));
     }
 
+    /// The log is not the one that all this was read from.
+    pub(crate) fn clear(&mut self) {
+        self.streams.clear();
+        self.bytes = 0;
+        self.known.clear();
+    }
+
     /// `None`: nothing of this tenant was ever cached.
     pub(crate) fn known(&self, tenant_id: TenantId) -> Option<i64> {
         self.known.get(&tenant_id).copied()

@@ -1,7 +1,7 @@
 //! The last resort of a command that keeps losing: decided behind the tenant's locked head, where it cannot.
 
 use holdfast_domain::kernel::Claim;
-use holdfast_eventlog::{Batch, LoadRequest, LockedTenant, LogError, UnitOutcome};
+use holdfast_eventlog::{AppendError, Batch, LoadRequest, LockedTenant, LogError, UnitOutcome};
 
 use crate::request::Refusal;
 use crate::writer::answer::Answer;
@@ -80,8 +80,8 @@ async fn store(locked: &mut LockedTenant, mut work: Work) -> Option<(Pending, i6
     let appended = match locked.append(&Batch { units: vec![unit], known }).await {
         Ok(appended) => appended,
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "an append behind a locked head failed");
-            work.pending.into_iter().for_each(|pending| pending.job.answer(Err(Refusal::Internal)));
+            let refusal = not_stored(&error);
+            work.pending.into_iter().for_each(|pending| pending.job.answer(Err(refusal.clone())));
             return None;
         }
     };
@@ -118,9 +118,14 @@ async fn store_refusal(locked: &mut LockedTenant, work: &Work, pending: Pending)
     match locked.append(&Batch { units: vec![unit], known }).await {
         Ok(_) => Some((pending, locked.position())),
         Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "a refusal could not be stored");
-            pending.job.answer(Err(Refusal::Internal));
+            pending.job.answer(Err(not_stored(&error)));
             None
         }
     }
+}
+
+/// The transaction wrote nothing: whether it is worth trying again.
+fn not_stored(error: &AppendError) -> Refusal {
+    tracing::error!(error = error as &dyn std::error::Error, "nothing was stored behind a locked head");
+    if error.is_passing() { Refusal::Busy { retry_after_s: 1 } } else { Refusal::Internal }
 }

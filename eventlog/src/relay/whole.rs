@@ -200,6 +200,9 @@ impl WholeStream {
         let mut missing = Vec::new();
         for (tenant_id, through) in checkpoints.into_iter().filter(|(tenant_id, _)| recent(tenant_id)) {
             let held = self.held(stream, tenant_id).await?.unwrap_or(through);
+            if held > through {
+                self.is_ahead(tenant_id, held).await?;
+            }
             if held < through {
                 let sample = self.log.read(tenant_id, (through - 50).max(0), 50).await?;
                 let bytes: usize = sample.iter().map(|event| event.payload.len() + event.metadata.len() + 500).sum();
@@ -208,6 +211,17 @@ impl WholeStream {
             }
         }
         Ok(missing)
+    }
+
+    /// Consumers were told of events that the log does not have: a backup was restored, or a standby promoted that lacked commits.
+    /// The relay cannot take that back; what to do is in docs/reliability-environment.md.
+    async fn is_ahead(&self, tenant_id: TenantId, held: i64) -> Result<(), HealError> {
+        let head = self.log.positions(&[tenant_id]).await?.get(&tenant_id).copied().unwrap_or_default();
+        if held > head {
+            metrics::counter!("holdfast_stream_ahead_total").increment(1);
+            tracing::error!(%tenant_id, held, head, "the stream is ahead of the log: consumers know events that no longer exist");
+        }
+        Ok(())
     }
 
     /// The position of the tenant's last message, 0 when there is none. None where it does not tell: somebody has asked for

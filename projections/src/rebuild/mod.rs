@@ -4,6 +4,7 @@
 //! into it with the projections' own code, compares both sides at the same position, and lets them change places in one
 //! transaction. The former rows stay on the shadow side, so that the swap can be taken back.
 
+mod ahead;
 mod compare;
 mod fold;
 mod pause;

@@ -15,6 +15,8 @@ use crate::rebuild::{RebuildError, Rebuilder};
 use crate::runtime::Projection;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// In looks.
+const COMPARE_WITH_HEADS_EVERY: u64 = 5;
 /// After a rebuild that failed.
 const WAIT_AFTER_FAILURE: Duration = Duration::from_secs(60);
 
@@ -22,7 +24,12 @@ impl Rebuilder {
     /// Runs until `shutdown`. Several processes may: the projection's lock lets one of them work.
     pub async fn keep(self, shutdown: CancellationToken) {
         let mut not_before = HashMap::<&'static str, Instant>::new();
-        loop {
+        for look in 0_u64.. {
+            if look.is_multiple_of(COMPARE_WITH_HEADS_EVERY)
+                && let Err(error) = self.mark_what_is_ahead().await
+            {
+                tracing::warn!(error = &error as &dyn std::error::Error, "read models could not be compared with the heads of the log");
+            }
             for projection in all_projections() {
                 let name = projection.name();
                 if not_before.get(name).is_some_and(|until| *until > Instant::now()) {
@@ -48,6 +55,7 @@ impl Rebuilder {
     }
 
     async fn look_after(&self, projection: &Projection) -> Result<(), VerifyOrRebuildError> {
+        self.rebuild_what_was_ahead(projection.name()).await?;
         if let Some(made_by) = self.older_version(projection).await? {
             tracing::info!(
                 projection = projection.name(),

@@ -1,17 +1,18 @@
-//! Proxies between every role and its servers, so that any two can be parted.
+//! Proxies between every role and its servers, and between clients and every api process, so that any two can be parted.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::proxy::{Direction, Link, MakeFilter};
 use crate::rng::Rng;
-use crate::world::{Routes, World};
+use crate::world::{Routes, World, free_port};
 
-/// What a role talks to.
+/// What a role talks to, or clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Server {
     Postgres,
     Nats,
+    Api,
 }
 
 /// One pair of processes and what is between them.
@@ -22,7 +23,7 @@ pub struct Between {
     pub link: Link,
 }
 
-/// All links of a world. When dropped, nobody reaches any server any more until the world is healed.
+/// All links of a world. When dropped, nobody reaches anybody any more until the world is healed.
 #[derive(Debug)]
 pub struct Network {
     pub links: Vec<Between>,
@@ -63,9 +64,15 @@ impl Network {
                 links.push(Between { service: service.name.clone(), server, link });
                 anyhow::Ok(port)
             };
-            let routes = Routes { postgres: Some(open(Server::Postgres, postgres).await?), nats: Some(open(Server::Nats, nats).await?) };
-            service.routes = routes;
+            service.routes =
+                Routes { postgres: Some(open(Server::Postgres, postgres).await?), nats: Some(open(Server::Nats, nats).await?) };
             service.stop().await?;
+            if service.role == "api" {
+                let behind = free_port()?;
+                service.behind = Some(behind);
+                let link = Link::open_at(service.port, local(behind), filter(&service.name, Server::Api)).await?;
+                links.push(Between { service: service.name.clone(), server: Server::Api, link });
+            }
         }
         world.start_all().await?;
         Ok(Self { links })
@@ -98,10 +105,13 @@ impl Between {
         }
     }
 
-    /// For messages: `relay – Postgres`.
+    /// For messages: `relay – Postgres`, `clients – api-1`.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{} – {:?}", self.service, self.server)
+        match self.server {
+            Server::Api => format!("clients – {}", self.service),
+            Server::Postgres | Server::Nats => format!("{} – {:?}", self.service, self.server),
+        }
     }
 }
 

@@ -71,7 +71,15 @@ impl Link {
     /// # Errors
     /// When there is no free port.
     pub async fn open(server: SocketAddr, filter: Option<MakeFilter>) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no port for a proxy")?;
+        Self::open_at(0, server, filter).await
+    }
+
+    /// The same on that port.
+    ///
+    /// # Errors
+    /// When somebody else listens there.
+    pub async fn open_at(port: u16, server: SocketAddr, filter: Option<MakeFilter>) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.context("no port for a proxy")?;
         let address = listener.local_addr()?;
         let nothing = Duration::ZERO;
         let (state, _) =

@@ -7,6 +7,7 @@ mod messages;
 mod nats;
 mod partition;
 mod postgres;
+mod restore;
 mod roles;
 mod standby;
 mod syscalls;
@@ -80,5 +81,6 @@ pub fn all() -> Vec<&'static dyn Scenario> {
         &disk::FullJetStream,
         &clocks::Clocks,
         &standby::SynchronousStandby,
+        &restore::Restore,
     ]
 }

@@ -85,21 +85,7 @@ impl World {
         postgres.start().await?;
         let mut nats = Nats::new(&folder, &options.nats_env)?;
         nats.start().await?;
-        let history = Arc::new(History::create(&folder.join("history.ndjson"))?);
-        files::write_settings(&folder, postgres.port, nats.port, &options.settings)?;
-        let services = USUAL.iter().map(|(name, role)| Service::new(&folder, name, role, &binaries.current)).collect::<Result<_, _>>()?;
-        let mut world = Self {
-            folder,
-            binaries,
-            postgres,
-            nats,
-            services,
-            tenants: tenants.to_vec(),
-            history,
-            faults: Vec::new(),
-            restarts: 0,
-            begun: Instant::now(),
-        };
+        let mut world = Self::on(folder, binaries, (postgres, nats), tenants, &options.settings)?;
         world.holdfast(&["migrate"])?;
         for (number, tenant) in tenants.iter().enumerate() {
             let name = format!("tenant-{number}");
@@ -110,6 +96,29 @@ impl World {
         }
         world.start_all().await?;
         Ok(world)
+    }
+
+    /// On servers that run and have their databases, in a folder that exists; no service has been started.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn on(folder: PathBuf, binaries: Binaries, servers: (Postgres, Nats), tenants: &[Uuid], settings: &str) -> anyhow::Result<Self> {
+        let (postgres, nats) = servers;
+        let history = Arc::new(History::create(&folder.join("history.ndjson"))?);
+        files::write_settings(&folder, postgres.port, nats.port, settings)?;
+        let services = USUAL.iter().map(|(name, role)| Service::new(&folder, name, role, &binaries.current)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            folder,
+            binaries,
+            postgres,
+            nats,
+            services,
+            tenants: tenants.to_vec(),
+            history,
+            faults: Vec::new(),
+            restarts: 0,
+            begun: Instant::now(),
+        })
     }
 
     /// Runs a subcommand of the current binary to its end and gives what it printed.

@@ -21,8 +21,10 @@ pub struct Routes {
 pub struct Service {
     pub name: String,
     pub role: String,
-    /// Of an api process.
+    /// Of an api process: where clients find it.
     pub port: u16,
+    /// Where it listens, when something else stands at its port.
+    pub behind: Option<u16>,
     pub binary: PathBuf,
     pub routes: Routes,
     /// More environment, from the next start.
@@ -41,6 +43,7 @@ impl Service {
             name: name.to_owned(),
             role: role.to_owned(),
             port: free_port()?,
+            behind: None,
             binary: binary.to_owned(),
             routes: Routes::default(),
             env: Vec::new(),
@@ -76,7 +79,7 @@ impl Service {
             None => Command::new(&self.binary),
         };
         command.arg("--config").arg(self.folder.join("holdfast.toml"));
-        command.args(["serve", "--roles", &self.role, "--listen", &format!("127.0.0.1:{}", self.port)]);
+        command.args(["serve", "--roles", &self.role, "--listen", &format!("127.0.0.1:{}", self.behind.unwrap_or(self.port))]);
         command.current_dir(&self.folder).envs(self.env.clone());
         if let Some(port) = self.routes.postgres {
             command.env("HOLDFAST__DATABASE__WRITE_URL", super::files::database_url(port, super::files::WRITE));
@@ -166,8 +169,10 @@ impl Service {
 
     /// Takes back what scenarios changed; true when it has to be started again for that.
     pub(super) fn make_usual(&mut self, binary: &Path) -> bool {
-        let changed = self.routes != Routes::default() || !self.env.is_empty() || !self.wrapper.is_empty() || self.binary != binary;
+        let rerouted = self.routes != Routes::default() || self.behind.is_some();
+        let changed = rerouted || !self.env.is_empty() || !self.wrapper.is_empty() || self.binary != binary;
         self.routes = Routes::default();
+        self.behind = None;
         self.env.clear();
         self.wrapper.clear();
         binary.clone_into(&mut self.binary);
