@@ -99,6 +99,7 @@ use crate::{commands, event_pages, files, platform, queries};
         commands::booking_work::issue_otp,
         commands::call_sheet::save_call_sheet,
         commands::call_sheet::publish_call_sheet,
+        commands::batch::execute_batch,
         queries::escrow::list_escrows,
         queries::escrow::due_escrows,
         queries::escrow::escrow_detail,
@@ -189,8 +190,11 @@ fn operation_of<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Oper
 
 /// Adds what the route table and the edge make true of this route.
 fn complete(operation: &mut Operation, spec: &RouteSpec) {
-    let Access::Requires(any_of) = spec.access else { return };
-    let needed: Vec<_> = any_of.iter().map(|capability| format!("`{}`", capability.as_str())).collect();
+    let needed: Vec<_> = match spec.access {
+        Access::Requires(any_of) => any_of.iter().map(|capability| format!("`{}`", capability.as_str())).collect(),
+        Access::Authenticated => vec!["a token; each command what its own route needs".to_owned()],
+        Access::Public | Access::Signed => return,
+    };
     let description = operation.description.take().or_else(|| operation.summary.clone()).unwrap_or_default();
     operation.description = Some(format!("{description}\n\nNeeds {}.", needed.join(" or ")));
     operation.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
@@ -212,6 +216,8 @@ fn complete(operation: &mut Operation, spec: &RouteSpec) {
 fn headers(spec: &RouteSpec) -> Vec<Parameter> {
     let mut headers = vec![header("X-Tenant-Id", text(), false, "Must be the tenant of the token.")];
     match spec.kind {
+        // Its commands carry their own.
+        Kind::Command if spec.access == Access::Authenticated => {}
         Kind::Command => {
             let about = "1 to 255 visible characters. The same key with the same request gets the first answer again, marked `Idempotency-Replayed`.";
             headers.push(header("Idempotency-Key", text(), spec.money, about));

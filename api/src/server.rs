@@ -1,11 +1,13 @@
 //! The HTTP server: routes of the sides that this process has, behind the edge and the guard (docs/settings.md, "HTTP").
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_cors::Cors;
-use actix_web::dev::{Server, ServerHandle};
+use actix_service::IntoServiceFactory as _;
+use actix_web::dev::{AppConfig, Server, ServerHandle, Service as _, ServiceFactory as _};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{Data, PayloadConfig, ServiceConfig};
 use actix_web::{App, HttpServer, web};
@@ -17,13 +19,14 @@ use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
 use crate::audit::AuditSide;
 use crate::auth::{Keyring, TokenPolicy, Verifier, guard};
+use crate::commands::batch::{Door, Opened};
 use crate::edge::edge;
 use crate::error::ApiError;
 use crate::health::Check;
 use crate::platform;
 use crate::queries::QuerySide;
 use crate::root_span::RequestSpan;
-use crate::routes::{self, Kind, RouteSpec};
+use crate::routes::{self, Access, Kind, RouteSpec};
 use crate::state::{CommandSide, Shared, SharedState, Tasks};
 
 /// Whole request bodies; JSON bodies have a lower limit of their own.
@@ -99,6 +102,7 @@ pub fn bind(config: ServerConfig, parts: Parts) -> std::io::Result<BoundServer> 
         App::new()
             .app_data(PayloadConfig::new(MAX_PAYLOAD_BYTES))
             .configure(|app| add_data(app, shared, commands, queries, audit))
+            .app_data(Door::default())
             .configure(|app| add_routes(app, served))
             .configure(|app| {
                 if docs {
@@ -211,6 +215,22 @@ fn add_docs(app: &mut ServiceConfig) {
     app.service(SwaggerUi::new(routes::SWAGGER_UI).config(SwaggerConfig::from(routes::OPENAPI_DOCUMENT)));
 }
 
+/// The command routes for requests that came inside another one (`commands::batch`): no other route, and no batch in a batch.
+pub(crate) async fn inner_door(shared: Shared, side: Data<CommandSide>) -> Result<Opened, ()> {
+    let is_inside = |spec: &RouteSpec| spec.kind == Kind::Command && matches!(spec.access, Access::Requires(_));
+    let app = App::new()
+        .configure(|app| add_data(app, shared, Some(side), None, None))
+        .configure(|app| add_routes(app, is_inside))
+        .default_service(web::to(nothing_here))
+        .wrap(from_fn(guard))
+        .wrap(from_fn(edge));
+    let service = Rc::new(app.into_factory().new_service(AppConfig::default()).await?);
+    Ok(Rc::new(move |request| {
+        let service = Rc::clone(&service);
+        Box::pin(async move { service.call(request).await })
+    }))
+}
+
 /// Reached only for a route of the side that this process does not have: the guard answers for the others.
 async fn nothing_here() -> Result<&'static str, ApiError> {
     Err(ApiError::route_not_found())
@@ -298,7 +318,7 @@ mod tests {
                 Access::Public => assert!(response.status().is_success(), "{}", spec.path),
                 // The guard lets it through, what is behind it does not.
                 Access::Signed => assert!(!response.status().is_success(), "{}", spec.path),
-                Access::Requires(_) => {
+                Access::Requires(_) | Access::Authenticated => {
                     assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{}", spec.path);
                     assert!(response.headers().contains_key(WWW_AUTHENTICATE));
                     assert_eq!(code(response).await, "UNAUTHENTICATED");

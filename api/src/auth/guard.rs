@@ -37,11 +37,17 @@ fn admit(request: &ServiceRequest) -> Result<Option<Caller>, ApiError> {
         return Ok(None);
     }
     let spec = routes::find(request.method(), &pattern).ok_or_else(|| ApiError::method_not_allowed(routes::methods_of(&pattern)))?;
-    let Access::Requires(any_of) = spec.access else { return Ok(None) };
+    let any_of = match spec.access {
+        Access::Public | Access::Signed => return Ok(None),
+        Access::Authenticated => None,
+        Access::Requires(any_of) => Some(any_of),
+    };
     let shared = request.app_data::<Shared>().ok_or_else(ApiError::internal_silent)?;
     let identity = authenticate(request, shared)?;
     same_tenant(request, identity.tenant_id)?;
-    if !any_of.iter().any(|capability| holds(&identity.actor.roles, *capability)) {
+    if let Some(any_of) = any_of
+        && !any_of.iter().any(|capability| holds(&identity.actor.roles, *capability))
+    {
         let needed: Vec<_> = any_of.iter().map(|capability| capability.as_str()).collect();
         return Err(ApiError::policy_denied(json!({ "capability": needed })));
     }

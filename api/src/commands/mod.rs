@@ -4,6 +4,7 @@ pub(crate) mod agreement; // texts of contracts
 pub(crate) mod answer; // what an accepted command answers
 pub(crate) mod asset;
 pub(crate) mod bank_receipt;
+pub(crate) mod batch; // many in one request
 pub(crate) mod booking;
 pub(crate) mod booking_work;
 pub(crate) mod call_sheet;

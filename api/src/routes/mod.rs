@@ -29,6 +29,8 @@ pub enum Access {
     Public,
     /// Without a token of ours: what the request itself carries, under a signature, says what it may do. Its handler checks it.
     Signed,
+    /// Whoever has a token; what else is needed is decided command by command behind it.
+    Authenticated,
     /// Any one of these lets in.
     Requires(&'static [Capability]),
 }
@@ -53,6 +55,10 @@ impl RouteSpec {
     /// A command that cannot.
     pub(crate) const fn command(method: &'static str, path: &'static str, may: &'static [Capability], handler: fn() -> Route) -> Self {
         Self { method, path, access: Access::Requires(may), kind: Kind::Command, money: false, handler }
+    }
+
+    pub(crate) const fn authenticated(method: &'static str, path: &'static str, handler: fn() -> Route) -> Self {
+        Self { method, path, access: Access::Authenticated, kind: Kind::Command, money: false, handler }
     }
 
     pub(crate) const fn query(path: &'static str, may: &'static [Capability], handler: fn() -> Route) -> Self {
@@ -86,6 +92,7 @@ const TABLES: &[&[RouteSpec]] = &[
     crate::commands::booking::ROUTES,
     crate::commands::booking_work::ROUTES,
     crate::commands::call_sheet::ROUTES,
+    crate::commands::batch::ROUTES,
     crate::queries::escrow::ROUTES,
     crate::queries::dispute::ROUTES,
     crate::queries::wallet::ROUTES,
