@@ -10,6 +10,7 @@ pub mod routes;
 pub mod server;
 pub mod telemetry;
 
+mod admin;
 mod audit;
 mod call_sheet;
 mod commands;
@@ -29,6 +30,7 @@ mod root_span;
 mod signing_link; // for signers without an account
 mod state;
 
+pub use admin::AdminSide;
 pub use audit::AuditSide;
 pub use commands::esign_webhook::WebhookSecrets;
 pub use queries::QuerySide;

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_actix_web::TracingLogger;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
+use crate::admin::AdminSide;
 use crate::audit::AuditSide;
 use crate::auth::{Keyring, TokenPolicy, Verifier, guard};
 use crate::commands::batch::{Door, Opened};
@@ -62,6 +63,8 @@ pub struct Parts {
     pub queries: Option<QuerySide>,
     /// For auditors, who read the log itself.
     pub audit: Option<AuditSide>,
+    /// For the platform's operators.
+    pub admin: Option<AdminSide>,
     pub checks: Vec<Check>,
     pub metrics: Option<PrometheusHandle>,
 }
@@ -89,11 +92,16 @@ pub fn bind(config: ServerConfig, parts: Parts) -> std::io::Result<BoundServer> 
         metrics: parts.metrics.clone(),
         tasks: tasks.clone(),
     });
-    let (commands, queries, audit) = (parts.commands.map(Data::new), parts.queries.map(Data::new), parts.audit.map(Data::new));
-    let (has_commands, has_queries) = (commands.is_some(), queries.is_some());
+    let sides = Sides {
+        commands: parts.commands.map(Data::new),
+        queries: parts.queries.map(Data::new),
+        audit: parts.audit.map(Data::new),
+        admin: parts.admin.map(Data::new),
+    };
+    let (has_commands, has_queries) = (sides.commands.is_some(), sides.queries.is_some());
     let (origins, docs) = (config.cors_origins, config.docs);
     let server = HttpServer::new(move || {
-        let (shared, commands, queries, audit) = (shared.clone(), commands.clone(), queries.clone(), audit.clone());
+        let (shared, sides) = (shared.clone(), sides.clone());
         let served = move |spec: &RouteSpec| match spec.kind {
             Kind::Command => has_commands,
             Kind::Query => has_queries,
@@ -101,8 +109,8 @@ pub fn bind(config: ServerConfig, parts: Parts) -> std::io::Result<BoundServer> 
         };
         App::new()
             .app_data(PayloadConfig::new(MAX_PAYLOAD_BYTES))
-            .configure(|app| add_data(app, shared, commands, queries, audit))
-            .app_data(Door::default())
+            .app_data(Door::new(&shared, &sides))
+            .configure(|app| add_data(app, shared, sides))
             .configure(|app| add_routes(app, served))
             .configure(|app| {
                 if docs {
@@ -175,22 +183,28 @@ async fn keep_up(metrics: PrometheusHandle) {
     }
 }
 
-fn add_data(
-    app: &mut ServiceConfig,
-    shared: Shared,
+/// What is behind the routes, as handlers reach it.
+#[derive(Clone, Default)]
+pub(crate) struct Sides {
     commands: Option<Data<CommandSide>>,
     queries: Option<Data<QuerySide>>,
     audit: Option<Data<AuditSide>>,
-) {
+    admin: Option<Data<AdminSide>>,
+}
+
+fn add_data(app: &mut ServiceConfig, shared: Shared, sides: Sides) {
     app.app_data(shared);
-    if let Some(commands) = commands {
+    if let Some(commands) = sides.commands {
         app.app_data(commands);
     }
-    if let Some(queries) = queries {
+    if let Some(queries) = sides.queries {
         app.app_data(queries);
     }
-    if let Some(audit) = audit {
+    if let Some(audit) = sides.audit {
         app.app_data(audit);
+    }
+    if let Some(admin) = sides.admin {
+        app.app_data(admin);
     }
 }
 
@@ -216,10 +230,10 @@ fn add_docs(app: &mut ServiceConfig) {
 }
 
 /// The command routes for requests that came inside another one (`commands::batch`): no other route, and no batch in a batch.
-pub(crate) async fn inner_door(shared: Shared, side: Data<CommandSide>) -> Result<Opened, ()> {
+pub(crate) async fn inner_door(shared: Shared, sides: Sides) -> Result<Opened, ()> {
     let is_inside = |spec: &RouteSpec| spec.kind == Kind::Command && matches!(spec.access, Access::Requires(_));
     let app = App::new()
-        .configure(|app| add_data(app, shared, Some(side), None, None))
+        .configure(|app| add_data(app, shared, sides))
         .configure(|app| add_routes(app, is_inside))
         .default_service(web::to(nothing_here))
         .wrap(from_fn(guard))
@@ -240,7 +254,7 @@ fn cors(origins: &[String]) -> Cors {
     let cors = origins.iter().fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
     cors.allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
         .allowed_headers(["authorization", "content-type", "idempotency-key", "if-match", "x-tenant-id", "x-min-position", "x-request-id"])
-        .expose_headers(["etag", "idempotency-replayed", "retry-after", "x-position", "x-request-id"])
+        .expose_headers(["etag", "idempotency-replayed", "location", "retry-after", "x-position", "x-request-id"])
         .max_age(600)
 }
 
@@ -284,7 +298,7 @@ mod tests {
             tasks: Tasks::new(Handle::current()),
         });
         let app = App::new()
-            .configure(|app| add_data(app, shared, None, None, None))
+            .configure(|app| add_data(app, shared, Sides::default()))
             .configure(|app| add_routes(app, |_| true))
             .configure(add_docs)
             .default_service(web::to(nothing_here))

@@ -99,6 +99,8 @@ capabilities! {
     PrivacyErase "privacy.erase",
     /// Platform only.
     DeadLettersRedrive "super.dead_letters",
+    /// Rebuild, compare, swap, pause and resume read models, of all tenants. Platform only.
+    ProjectionsRebuild "super.projections",
 }
 
 use Capability as C;
@@ -282,6 +284,7 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::TenantManageSettings,
             C::PrivacyErase,
             C::DeadLettersRedrive,
+            C::ProjectionsRebuild,
             C::JobsRead,
             C::BookingsRead,
             C::BookingsManage,
@@ -302,6 +305,7 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::LedgerVerify,
             C::AuditRead,
             C::DeadLettersRedrive,
+            C::ProjectionsRebuild,
             C::JobsRead,
             C::BookingsRead,
             C::ContractsRead,
@@ -369,7 +373,7 @@ mod tests {
     fn only_the_platform_moves_money_by_itself() {
         // ESC-50b, ESC-50d, postings row 28, LED-18.
         for role in Role::ALL.iter().filter(|role| !role.is_platform()) {
-            for capability in [C::EscrowRefund, C::BankReceiptsRecord, C::LedgerTransfer, C::DeadLettersRedrive] {
+            for capability in [C::EscrowRefund, C::BankReceiptsRecord, C::LedgerTransfer, C::DeadLettersRedrive, C::ProjectionsRebuild] {
                 assert!(!granted(*role).contains(&capability), "{role:?} has {}", capability.as_str());
             }
         }

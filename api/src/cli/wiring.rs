@@ -32,7 +32,7 @@ use crate::payment_sessions::NoProvider;
 use crate::server::{self, Parts, ServerConfig};
 use crate::settings::{DatabaseRole, LogFormat, Settings, Side};
 use crate::telemetry::{self, TelemetryConfig, TelemetryGuard};
-use crate::{AuditSide, CommandSide, PerActor, QuerySide};
+use crate::{AdminSide, AuditSide, CommandSide, PerActor, QuerySide};
 
 /// Requests that may wait for `X-Min-Position` at the same time.
 const MAX_WAITING: usize = 2_000;
@@ -40,6 +40,8 @@ const MAX_WAITING: usize = 2_000;
 const READING_CONNECTIONS: u32 = 4;
 /// For auditors, who are few.
 const AUDITING_CONNECTIONS: u32 = 4;
+/// For the platform's operators, who are few as well.
+const ORDERING_CONNECTIONS: u32 = 2;
 const DEADLINES_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) async fn pool(settings: &Settings, side: Side, role: DatabaseRole, max_connections: u32) -> anyhow::Result<Pool> {
@@ -254,7 +256,9 @@ impl Shop<'_> {
             Check::files(Arc::clone(&files)),
         ];
         let auditing = pool(settings, Side::Write, DatabaseRole::Auditor, AUDITING_CONNECTIONS).await?;
+        let orders = pool(settings, Side::Read, DatabaseRole::Writer, ORDERING_CONNECTIONS).await?;
         let parts = Parts {
+            admin: Some(AdminSide { orders, pool: sealing.clone(), log: log.clone() }),
             audit: Some(AuditSide {
                 log: EventLog::new(auditing.clone()),
                 pool: auditing,

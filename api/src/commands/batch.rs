@@ -17,12 +17,11 @@ use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 use utoipa::ToSchema;
 
-use crate::commands::Side;
 use crate::edge::EdgeContext;
 use crate::error::ApiError;
 use crate::request::read_json;
 use crate::routes::RouteSpec;
-use crate::server;
+use crate::server::{self, Sides};
 use crate::state::Shared;
 
 pub(crate) const PATH: &str = "/v1/commands";
@@ -106,14 +105,12 @@ pub(crate) async fn execute_batch(
     request: HttpRequest,
     payload: web::Payload,
     context: EdgeContext,
-    shared: Shared,
-    side: Side,
 ) -> Result<Json<BatchAnswer>, ApiError> {
     let batch: CommandBatch = read_json(&request, payload.into_inner(), MAX_BYTES).await?;
     if batch.commands.is_empty() || batch.commands.len() > MAX_COMMANDS {
         return Err(ApiError::validation("commands", format_args!("must be 1 to {MAX_COMMANDS} commands")));
     }
-    let door = request.app_data::<Door>().ok_or_else(ApiError::internal_silent)?.open(shared, side).await?;
+    let door = request.app_data::<Door>().ok_or_else(ApiError::internal_silent)?.open().await?;
     let common = common_headers(request.headers(), context);
     let requests: Vec<Request> = batch
         .commands
@@ -192,14 +189,21 @@ async fn answered(answer: LocalBoxFuture<'static, Result<ServiceResponse<BoxBody
 
 /// The command routes behind guard and edge, once more, for requests that came inside another one. One per HTTP worker, made
 /// when it is first needed.
-#[derive(Clone, Default)]
-pub(crate) struct Door(Rc<OnceCell<Opened>>);
+pub(crate) struct Door {
+    shared: Shared,
+    sides: Sides,
+    opened: OnceCell<Opened>,
+}
 
 pub(crate) type Opened = Rc<dyn Fn(Request) -> LocalBoxFuture<'static, Result<ServiceResponse<BoxBody>, Error>>>;
 
 impl Door {
-    async fn open(&self, shared: Shared, side: Side) -> Result<Opened, ApiError> {
-        let opened = self.0.get_or_try_init(|| server::inner_door(shared, side)).await;
+    pub(crate) fn new(shared: &Shared, sides: &Sides) -> Self {
+        Self { shared: shared.clone(), sides: sides.clone(), opened: OnceCell::new() }
+    }
+
+    async fn open(&self) -> Result<Opened, ApiError> {
+        let opened = self.opened.get_or_try_init(|| server::inner_door(self.shared.clone(), self.sides.clone())).await;
         opened.map(Rc::clone).map_err(|()| ApiError::internal_silent())
     }
 }

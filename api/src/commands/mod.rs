@@ -10,6 +10,7 @@ pub(crate) mod booking_work;
 pub(crate) mod call_sheet;
 pub(crate) mod contract;
 pub(crate) mod credits;
+pub(crate) mod dead_letter; // another attempt at a reaction
 pub(crate) mod dispute;
 mod dispute_id;
 pub(crate) mod escrow;
@@ -19,6 +20,7 @@ pub(crate) mod esign_webhook; // what signing providers tell us
 mod facts; // of other streams, from the log
 pub(crate) mod job;
 pub(crate) mod person; // its erasure
+pub(crate) mod projection; // orders about read models
 pub(crate) mod signing; // in the app, or by a link
 pub(crate) mod template; // and clauses
 pub(crate) mod tenant;

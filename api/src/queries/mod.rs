@@ -5,12 +5,14 @@ pub(crate) mod audit;
 pub(crate) mod booking;
 pub(crate) mod contract;
 pub(crate) mod credits;
+pub(crate) mod dead_letter;
 pub(crate) mod dispute;
 pub(crate) mod escrow;
 pub(crate) mod job;
 pub(crate) mod ledger;
 pub(crate) mod person;
 mod position; // `X-Min-Position`
+pub(crate) mod projection;
 pub(crate) mod proof;
 pub(crate) mod replay; // the log itself, for auditors
 pub(crate) mod statement;

@@ -82,6 +82,8 @@ const TABLES: &[&[RouteSpec]] = &[
     crate::commands::credits::ROUTES,
     crate::commands::bank_receipt::ROUTES,
     crate::commands::tenant::ROUTES,
+    crate::commands::dead_letter::ROUTES,
+    crate::commands::projection::ROUTES,
     crate::commands::template::ROUTES,
     crate::commands::contract::ROUTES,
     crate::commands::signing::ROUTES,
@@ -107,6 +109,8 @@ const TABLES: &[&[RouteSpec]] = &[
     crate::queries::booking::ROUTES,
     crate::queries::asset::ROUTES,
     crate::queries::person::ROUTES,
+    crate::queries::dead_letter::ROUTES,
+    crate::queries::projection::ROUTES,
     crate::files::ROUTES,
     crate::platform::ROUTES,
     crate::queries::proof::PUBLIC,
@@ -139,6 +143,10 @@ const CONTEXT_CASES: &[&[AccessCase]] = &[
     crate::queries::audit::CASES,
     crate::queries::replay::CASES,
     crate::queries::proof::CASES,
+    crate::commands::dead_letter::CASES,
+    crate::commands::projection::CASES,
+    crate::queries::dead_letter::CASES,
+    crate::queries::projection::CASES,
 ];
 
 /// All routes.
