@@ -22,6 +22,7 @@ mod fingerprint;
 mod openapi;
 mod otp;
 mod platform;
+mod push; // to frontends
 mod queries;
 mod rate_limit;
 mod request;
@@ -31,6 +32,7 @@ mod state;
 
 pub use audit::AuditSide;
 pub use commands::esign_webhook::WebhookSecrets;
+pub use push::{Push, StreamLimits};
 pub use queries::QuerySide;
 pub use rate_limit::PerActor;
 pub use state::CommandSide;
