@@ -23,6 +23,7 @@ mod fingerprint;
 mod openapi;
 mod otp;
 mod platform;
+mod push; // to frontends
 mod queries;
 mod rate_limit;
 mod request;
@@ -33,6 +34,7 @@ mod state;
 pub use admin::AdminSide;
 pub use audit::AuditSide;
 pub use commands::esign_webhook::WebhookSecrets;
+pub use push::{Push, StreamLimits};
 pub use queries::QuerySide;
 pub use rate_limit::PerActor;
 pub use state::CommandSide;

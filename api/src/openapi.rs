@@ -63,6 +63,8 @@ use crate::{commands, event_pages, files, platform, queries};
         commands::asset::confirm_upload,
         commands::asset::delete_asset,
         commands::person::erase_person,
+        commands::session::revoke_session,
+        commands::session::end_session,
         commands::bank_receipt::record_bank_receipt,
         commands::bank_receipt::assign_bank_receipt,
         commands::tenant::change_settings,
@@ -163,6 +165,7 @@ use crate::{commands, event_pages, files, platform, queries};
         queries::projection::list_projections,
         queries::projection::list_runs,
         queries::projection::run_detail,
+        queries::push::stream_events,
         files::take_file,
         files::give_file,
         platform::healthz,
@@ -265,7 +268,7 @@ fn integer() -> Schema {
 fn errors(spec: &RouteSpec) -> &'static [(&'static str, &'static str)] {
     const QUERY: &[(&str, &str)] = &[
         ("400", "`VALIDATION_FAILED`: names the field"),
-        ("401", "`UNAUTHENTICATED`"),
+        ("401", "`UNAUTHENTICATED`, `SESSION_REVOKED`"),
         ("403", "`POLICY_DENIED`"),
         ("404", "`*_NOT_FOUND`: missing, or another's"),
         ("500", "`INTERNAL`"),
@@ -273,7 +276,7 @@ fn errors(spec: &RouteSpec) -> &'static [(&'static str, &'static str)] {
     ];
     const COMMAND: &[(&str, &str)] = &[
         ("400", "`VALIDATION_FAILED`, `IDEMPOTENCY_KEY_REQUIRED`"),
-        ("401", "`UNAUTHENTICATED`"),
+        ("401", "`UNAUTHENTICATED`, `SESSION_REVOKED`"),
         ("403", "`POLICY_DENIED`, `TENANT_DISABLED`"),
         ("404", "`*_NOT_FOUND`: missing, or another's"),
         ("408", "`REQUEST_TIMEOUT`: the body did not arrive in time"),

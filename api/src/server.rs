@@ -19,12 +19,13 @@ use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
 use crate::admin::AdminSide;
 use crate::audit::AuditSide;
-use crate::auth::{Keyring, TokenPolicy, Verifier, guard};
+use crate::auth::{Keyring, Revocations, TokenPolicy, Verifier, guard};
 use crate::commands::batch::{Door, Opened};
 use crate::edge::edge;
 use crate::error::ApiError;
 use crate::health::Check;
 use crate::platform;
+use crate::push;
 use crate::queries::QuerySide;
 use crate::root_span::RequestSpan;
 use crate::routes::{self, Access, Kind, RouteSpec};
@@ -52,6 +53,7 @@ pub struct ServerConfig {
     pub profile: String,
     pub keys: Arc<Keyring>,
     pub tokens: TokenPolicy,
+    pub revocations: Arc<Revocations>,
     /// Fingerprints of requests are made with it; it never changes.
     pub request_hash_key: [u8; 32],
 }
@@ -85,6 +87,7 @@ pub fn bind(config: ServerConfig, parts: Parts) -> std::io::Result<BoundServer> 
     let tasks = Tasks::new(Handle::current());
     let shared = Data::new(SharedState {
         verifier: Verifier::new(Arc::clone(&config.keys), config.tokens),
+        revocations: config.revocations,
         keys: config.keys,
         request_hash_key: config.request_hash_key,
         profile: config.profile,
@@ -124,6 +127,7 @@ pub fn bind(config: ServerConfig, parts: Parts) -> std::io::Result<BoundServer> 
             .wrap(TracingLogger::<RequestSpan>::new())
             .wrap(from_fn(edge))
     })
+    .on_connect(push::remember)
     .workers(config.workers.max(1))
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(HEAD_TIMEOUT)
@@ -253,7 +257,16 @@ async fn nothing_here() -> Result<&'static str, ApiError> {
 fn cors(origins: &[String]) -> Cors {
     let cors = origins.iter().fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
     cors.allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
-        .allowed_headers(["authorization", "content-type", "idempotency-key", "if-match", "x-tenant-id", "x-min-position", "x-request-id"])
+        .allowed_headers([
+            "authorization",
+            "content-type",
+            "idempotency-key",
+            "if-match",
+            "last-event-id",
+            "x-tenant-id",
+            "x-min-position",
+            "x-request-id",
+        ])
         .expose_headers(["etag", "idempotency-replayed", "location", "retry-after", "x-position", "x-request-id"])
         .max_age(600)
 }
@@ -290,6 +303,7 @@ mod tests {
     async fn answer(request: TestRequest) -> ServiceResponse {
         let shared = Data::new(SharedState {
             verifier: Verifier::new(keys(), TokenPolicy::default()),
+            revocations: Revocations::none(),
             keys: keys(),
             request_hash_key: [3; 32],
             profile: "test".to_owned(),

@@ -97,6 +97,12 @@ capabilities! {
     AssetsRead "assets.read",
     /// Erase persons, for ever, and see the certificates.
     PrivacyErase "privacy.erase",
+    /// What happens, as it happens; programs read NATS instead.
+    EventsStream "events.stream",
+    /// Sessions of others.
+    SessionsRevoke "sessions.revoke",
+    /// One's own session.
+    SessionsEnd "sessions.end",
     /// Platform only.
     DeadLettersRedrive "super.dead_letters",
     /// Rebuild, compare, swap, pause and resume read models, of all tenants. Platform only.
@@ -147,6 +153,9 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::CreditsPurchase,
             C::AssetsUpload,
             C::AssetsRead,
+            C::EventsStream,
+            C::SessionsRevoke,
+            C::SessionsEnd,
         ],
         Role::Finance => &[
             C::EscrowRead,
@@ -163,6 +172,8 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::CreditsRevoke,
             C::CreditsPurchase,
             C::AssetsRead,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
         Role::Ops => &[
             C::EscrowCreate,
@@ -188,6 +199,8 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::DisputesAssign,
             C::AssetsUpload,
             C::AssetsRead,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
         Role::TalentManager => &[
             C::EscrowCreate,
@@ -206,6 +219,8 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::DisputesEvidence,
             C::AssetsUpload,
             C::AssetsRead,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
         Role::Casting => &[
             C::EscrowCreate,
@@ -218,6 +233,8 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::ContractsCreate,
             C::AssetsUpload,
             C::AssetsRead,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
         Role::Talent => &[
             C::EscrowReadOwn,
@@ -234,6 +251,8 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::DisputesEvidence,
             C::CreditsReadOwn,
             C::AssetsUpload,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
         // `DeliveryApprove`: the domain lets a payer approve only when its organisation is the tenant (ESC-50a).
         Role::Payer => &[
@@ -251,8 +270,10 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::CreditsReadOwn,
             C::CreditsPurchase,
             C::AssetsUpload,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
-        Role::Viewer => &[C::EscrowRead, C::JobsRead, C::BookingsRead, C::ContractsRead, C::DisputesRead],
+        Role::Viewer => &[C::EscrowRead, C::JobsRead, C::BookingsRead, C::ContractsRead, C::DisputesRead, C::EventsStream, C::SessionsEnd],
         Role::Auditor => &[
             C::EscrowRead,
             C::WalletRead,
@@ -264,6 +285,8 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::DisputesRead,
             C::CreditsRead,
             C::AssetsRead,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
         Role::Superadmin | Role::PlatformAdmin => &[
             C::EscrowCreate,
@@ -297,8 +320,11 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::CreditsIssue,
             C::CreditsRevoke,
             C::AssetsRead,
+            C::EventsStream,
+            C::SessionsRevoke,
+            C::SessionsEnd,
         ],
-        Role::BillingAdmin => &[C::WalletRead, C::CreditsRead],
+        Role::BillingAdmin => &[C::WalletRead, C::CreditsRead, C::EventsStream, C::SessionsEnd],
         Role::PlatformOps => &[
             C::EscrowRead,
             C::WalletRead,
@@ -311,6 +337,8 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::ContractsRead,
             C::DisputesRead,
             C::CreditsRead,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
         Role::PlatformFinance => &[
             C::EscrowRead,
@@ -329,6 +357,8 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::CreditsRead,
             C::CreditsIssue,
             C::CreditsRevoke,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
         Role::TrustSafety => &[
             C::EscrowRead,
@@ -342,6 +372,9 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::DisputesRead,
             C::DisputesAssign,
             C::AssetsRead,
+            C::EventsStream,
+            C::SessionsRevoke,
+            C::SessionsEnd,
         ],
         Role::Service => &[C::EscrowCreate, C::EscrowRead, C::EscrowLock, C::EscrowStart, C::CreditsRead, C::CreditsConsume],
     }

@@ -21,6 +21,7 @@ mod facts; // of other streams, from the log
 pub(crate) mod job;
 pub(crate) mod person; // its erasure
 pub(crate) mod projection; // orders about read models
+pub(crate) mod session; // its end
 pub(crate) mod signing; // in the app, or by a link
 pub(crate) mod template; // and clauses
 pub(crate) mod tenant;
