@@ -67,13 +67,10 @@ async fn parties_hear_of_their_own_and_staff_of_what_it_may_look_at() -> anyhow:
     let mut staff = mine.parties.staff.stream("", None).await?;
     let billing = system.client(tenant_id, PartyId(Uuid::new_v4()), &[Role::BillingAdmin])?;
     let mut billing = billing.stream("", None).await?;
-    let other = mine.parties.staff.post(
-        "/v1/escrows",
-        &json!({
-            "contractId": Uuid::new_v4(), "payerId": Uuid::new_v4(), "payeeId": Uuid::new_v4(), "amount": "5.00", "currency": "EUR",
-        }),
-    );
-    let other = other.await?.id();
+    let body = json!({
+        "contractId": Uuid::new_v4(), "payerId": Uuid::new_v4(), "payeeId": Uuid::new_v4(), "amount": "5.00", "currency": "EUR",
+    });
+    let other = mine.parties.staff.post("/v1/escrows", &body).await?.id();
     let body = json!({ "title": "Casting" });
     let job = mine.parties.staff.post("/v1/jobs", &body).await?.id();
     mine.fill("10.00").await?;
