@@ -72,7 +72,7 @@ pub(crate) async fn sealed_fields_met(system: &System, flow: &Flow) -> anyhow::R
             let sealed: Sealed = serde_json::from_value(value)?;
             let key = KeyRef::of(&sealed);
             let Some(SubjectKey::Live(secret)) = store.load(tenant_id, &[key]).await?.remove(&key) else { panic!("{field} has no key") };
-            if String::from_utf8(keys::open(tenant_id, &sealed, &secret)?)?.contains("canary-") {
+            if String::from_utf8(keys::open(tenant_id, &sealed, &secret)?)?.contains("canary") {
                 with_canary.insert(field.clone());
             }
             met.insert(field);
