@@ -1,10 +1,15 @@
 //! The OpenAPI document (NFR-10). Handlers say what is special about them; what holds for every route (headers,
 //! errors, security) is added here from the route table, so that it cannot be forgotten.
 
+mod links; // from what is made to where its id is used
+
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Components, ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, Type};
+use utoipa::openapi::{
+    Components, ContentBuilder, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, SchemaFormat,
+    Type,
+};
 
 use crate::error::ErrorBody;
 use crate::routes::{self, Access, Kind, RouteSpec};
@@ -173,6 +178,7 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
             complete(operation, spec);
         }
     }
+    links::add(&mut document);
     document
 }
 
@@ -210,12 +216,13 @@ fn complete(operation: &mut Operation, spec: &RouteSpec) {
 }
 
 fn headers(spec: &RouteSpec) -> Vec<Parameter> {
-    let mut headers = vec![header("X-Tenant-Id", text(), false, "Must be the tenant of the token.")];
+    let mut headers = vec![header("X-Tenant-Id", id(), false, "Must be the tenant of the token.")];
     match spec.kind {
         Kind::Command => {
             let about = "1 to 255 visible characters. The same key with the same request gets the first answer again, marked `Idempotency-Replayed`.";
-            headers.push(header("Idempotency-Key", text(), spec.money, about));
-            headers.push(header("If-Match", text(), false, "The version that you have seen; another one is 412 `VERSION_CONFLICT`."));
+            headers.push(header("Idempotency-Key", text("^[!-~]{1,255}$"), spec.money, about));
+            let version = text(r#"^(W/)?([0-9]{1,18}|"[0-9]{1,18}")$"#);
+            headers.push(header("If-Match", version, false, "The version that you have seen; another one is 412 `VERSION_CONFLICT`."));
         }
         Kind::Query => headers.push(header("X-Min-Position", integer(), false, "Wait until this position of the tenant's log is visible.")),
         Kind::Platform => {}
@@ -234,12 +241,18 @@ fn header(name: &str, schema: Schema, required: bool, about: &str) -> Parameter 
         .build()
 }
 
-fn text() -> Schema {
-    Schema::Object(ObjectBuilder::new().schema_type(Type::String).build())
+fn text(pattern: &str) -> Schema {
+    Schema::Object(ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).build())
 }
 
+fn id() -> Schema {
+    Schema::Object(ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid))).build())
+}
+
+/// Zero or more, of 64 bits.
 fn integer() -> Schema {
-    Schema::Object(ObjectBuilder::new().schema_type(Type::Integer).build())
+    let integer = ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)));
+    Schema::Object(integer.minimum(Some(0)).build())
 }
 
 /// What any route of this kind may answer besides success.

@@ -40,6 +40,7 @@ fn admit(request: &ServiceRequest) -> Result<Option<Caller>, ApiError> {
     let Access::Requires(any_of) = spec.access else { return Ok(None) };
     let shared = request.app_data::<Shared>().ok_or_else(ApiError::internal_silent)?;
     let identity = authenticate(request, shared)?;
+    said_once(request)?;
     same_tenant(request, identity.tenant_id)?;
     if !any_of.iter().any(|capability| holds(&identity.actor.roles, *capability)) {
         let needed: Vec<_> = any_of.iter().map(|capability| capability.as_str()).collect();
@@ -59,6 +60,15 @@ fn authenticate(request: &ServiceRequest, shared: &Shared) -> Result<Identity, A
         tracing::info!(%reason, "a token was refused");
         ApiError::unauthenticated()
     })
+}
+
+/// A header with two values means one thing to us and perhaps another to a proxy in front of us.
+fn said_once(request: &ServiceRequest) -> Result<(), ApiError> {
+    let twice = [AUTHORIZATION.as_str(), "X-Tenant-Id", "Idempotency-Key", "If-Match", "X-Min-Position"];
+    match twice.into_iter().find(|name| request.headers().get_all(*name).nth(1).is_some()) {
+        Some(name) => Err(ApiError::validation(name, "is there more than once")),
+        None => Ok(()),
+    }
 }
 
 /// The token says which tenant it is for; the header may only agree (IDN-80).
