@@ -76,11 +76,26 @@ impl Things {
         made.contract(flow).await?;
         made.money(system, flow).await?;
         made.work(flow).await?;
-        system.read_models_at_heads(Duration::from_secs(20)).await?;
+        made.settle(system).await?;
         for kind in KINDS {
             anyhow::ensure!(made.ids.contains_key(kind), "no {kind} was made");
         }
         Ok(made)
+    }
+
+    /// Waits until reactions and effects have nothing more to say.
+    async fn settle(&self, system: &System) -> anyhow::Result<()> {
+        let log = system.log_database().await?;
+        let (mut last, mut quiet) = (0_i64, 0);
+        while quiet < 6 {
+            let sql = "SELECT position FROM tenant_heads WHERE tenant_id = $1::uuid";
+            let position = sqlx::query_scalar(sql).bind(self.id("tenant")).fetch_one(&log).await?;
+            quiet = if position == last { quiet + 1 } else { 0 };
+            last = position;
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        system.read_models_at_heads(Duration::from_secs(20)).await?;
+        Ok(())
     }
 
     /// The id of one kind.

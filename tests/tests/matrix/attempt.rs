@@ -78,7 +78,7 @@ impl Answer {
             // Rights were no obstacle: what stood in the way is what the row says.
             Some("23502" | "23503" | "23505" | "23514" | "23P01") => Self::Yes,
             // A function that was let in and did not like its arguments.
-            Some("22004" | "P0001" | "0A000" | "39P03" | "42704" | "22023" | "55P03") => Self::Yes,
+            Some("22004" | "42601" | "P0001" | "0A000" | "39P03" | "42704" | "22023" | "55P03") => Self::Yes,
             _ => panic!("{error}"),
         }
     }
