@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use chrono::{TimeDelta, Utc};
+use chrono::{DurationRound as _, TimeDelta, Utc};
 use holdfast_domain::kernel::{PartyId, Role};
 use serde_json::json;
 use uuid::Uuid;
@@ -137,7 +137,9 @@ impl Things {
         let sent = expect(talent.post(&format!("/v1/jobs/{job}/submissions"), &notes).await?, &[201])?;
         let list = staff.get_at(&format!("/v1/jobs/{job}/submissions"), sent.position.unwrap_or_default()).await?;
         let submission = list.body["items"][0]["id"].as_str().context("no submission")?.to_owned();
-        let day = |days: i64| Utc::now() + TimeDelta::days(days);
+        // Schedules begin at a full quarter of an hour.
+        let today = Utc::now().duration_trunc(TimeDelta::days(1))?;
+        let day = |days: i64| today + TimeDelta::days(days);
         let hold = json!({ "talentId": flow.parties.payee_id, "fromTs": day(40), "toTs": day(41), "expiresAt": day(30) });
         let hold = expect(staff.post(&format!("/v1/jobs/{job}/holds"), &hold).await?, &[201])?.id();
         let booking = json!({

@@ -20,9 +20,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 /// The tenants whose rows are in every table.
-pub struct Tenants {
-    pub a: Uuid,
-    pub b: Uuid,
+pub(crate) struct Tenants {
+    pub(crate) a: Uuid,
+    pub(crate) b: Uuid,
 }
 
 /// One line of the file.

@@ -8,7 +8,7 @@ use super::catalogue::{Kind, Object, STRANGER};
 
 /// What `app.tenant_id` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     None,
     A,
     B,
@@ -17,7 +17,7 @@ pub enum State {
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// Insufficient privilege, or against a policy.
     Refused,
     /// Permitted, and no row of A or B was seen or changed.
@@ -35,7 +35,7 @@ pub enum Answer {
 }
 
 impl State {
-    pub const ALL: [Self; 4] = [Self::None, Self::A, Self::B, Self::Garbage];
+    pub(crate) const ALL: [Self; 4] = [Self::None, Self::A, Self::B, Self::Garbage];
 
     fn value(self, tenants: &Tenants) -> Option<String> {
         match self {
@@ -48,7 +48,7 @@ impl State {
 }
 
 impl Answer {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Refused => "refused",
             Self::Nothing => "nothing",
@@ -84,7 +84,14 @@ impl Answer {
     }
 }
 
-pub async fn run(connection: &mut PgConnection, object: &Object, operation: &str, role: &str, state: State, tenants: &Tenants) -> Answer {
+pub(crate) async fn run(
+    connection: &mut PgConnection,
+    object: &Object,
+    operation: &str,
+    role: &str,
+    state: State,
+    tenants: &Tenants,
+) -> Answer {
     let rows = object.has_tenant() && operation != "truncate";
     match object.kind {
         Kind::Database | Kind::Schema => privilege(connection, object, operation, role).await,

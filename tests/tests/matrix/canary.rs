@@ -8,7 +8,7 @@ use super::catalogue::{Kind, Object, objects};
 
 /// Checks and foreign keys are dropped first and triggers sleep: what a row says does not matter here, only whose it is. The
 /// database is the test's own. Rights and policies stay as the migrations made them.
-pub async fn plant(connection: &mut PgConnection, tenants: &Tenants) {
+pub(crate) async fn plant(connection: &mut PgConnection, tenants: &Tenants) {
     let constraints = "SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname) FROM pg_constraint
                        WHERE contype IN ('c', 'f') AND connamespace::regnamespace::text NOT LIKE 'pg\\_%'
                          AND connamespace <> 'information_schema'::regnamespace AND conrelid <> 0";

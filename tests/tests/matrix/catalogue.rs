@@ -4,7 +4,7 @@ use sqlx::{Executor as _, PgConnection, Row as _};
 use uuid::Uuid;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Database,
     Schema,
     Table,
@@ -15,24 +15,24 @@ pub enum Kind {
 
 /// Something that has rights of its own.
 #[derive(Debug, Clone)]
-pub struct Object {
-    pub schema: String,
+pub(crate) struct Object {
+    pub(crate) schema: String,
     /// Of functions with the types of their arguments.
-    pub name: String,
-    pub kind: Kind,
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
     /// Only tables and views have them; in the order of the table.
-    pub columns: Vec<String>,
+    pub(crate) columns: Vec<String>,
     /// Only functions; how many.
-    pub arguments: usize,
+    pub(crate) arguments: usize,
 }
 
 /// Who has been granted nothing: what PUBLIC may.
-pub const STRANGER: &str = "public";
+pub(crate) const STRANGER: &str = "public";
 
 const OURS: &str = "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'";
 
 impl Kind {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Database => "database",
             Self::Schema => "schema",
@@ -45,7 +45,7 @@ impl Kind {
 }
 
 impl Object {
-    pub fn operations(&self) -> &'static [&'static str] {
+    pub(crate) fn operations(&self) -> &'static [&'static str] {
         match self.kind {
             Kind::Database => &["connect", "create", "temporary"],
             Kind::Schema => &["usage", "create"],
@@ -56,12 +56,12 @@ impl Object {
         }
     }
 
-    pub fn has_tenant(&self) -> bool {
+    pub(crate) fn has_tenant(&self) -> bool {
         self.columns.iter().any(|column| column == "tenant_id")
     }
 
     /// Quoted, for statements.
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         if self.kind == Kind::Function {
             format!("\"{}\".{}", self.schema, self.name)
         } else {
@@ -71,7 +71,7 @@ impl Object {
 }
 
 /// Everything but Postgres' own, sorted.
-pub async fn objects(connection: &mut PgConnection) -> Vec<Object> {
+pub(crate) async fn objects(connection: &mut PgConnection) -> Vec<Object> {
     let mut found = vec![Object { schema: "*".into(), name: "*".into(), kind: Kind::Database, columns: Vec::new(), arguments: 0 }];
     let schemas = format!("SELECT n.nspname::text FROM pg_namespace n WHERE {OURS} ORDER BY 1");
     for schema in sqlx::query_scalar::<_, String>(&schemas).fetch_all(&mut *connection).await.unwrap() {
@@ -103,37 +103,37 @@ pub async fn objects(connection: &mut PgConnection) -> Vec<Object> {
 }
 
 /// Ours, who log in and who do not, and whoever has been granted nothing.
-pub async fn roles(connection: &mut PgConnection) -> Vec<String> {
+pub(crate) async fn roles(connection: &mut PgConnection) -> Vec<String> {
     let mut roles = strings(connection, "SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'holdfast\\_%' ORDER BY 1").await;
     roles.push(STRANGER.to_owned());
     roles
 }
 
 /// A role without a grant; `attempt` plays [`STRANGER`] as it.
-pub async fn make_stranger(connection: &mut PgConnection) -> String {
+pub(crate) async fn make_stranger(connection: &mut PgConnection) -> String {
     let name = format!("stranger_{}", Uuid::new_v4().simple());
     connection.execute(format!("CREATE ROLE {name}; SET app.stranger = '{name}'").as_str()).await.unwrap();
     name
 }
 
-pub async fn drop_stranger(connection: &mut PgConnection, name: &str) {
+pub(crate) async fn drop_stranger(connection: &mut PgConnection, name: &str) {
     connection.execute(format!("DROP ROLE {name}").as_str()).await.unwrap();
 }
 
-pub async fn strong_roles(connection: &mut PgConnection) -> Vec<String> {
+pub(crate) async fn strong_roles(connection: &mut PgConnection) -> Vec<String> {
     let sql = "SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'holdfast\\_%'
                AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication OR rolinherit)";
     strings(connection, sql).await
 }
 
 /// `member is holdfast_owner`: none of our roles may be able to become another one.
-pub async fn memberships(connection: &mut PgConnection) -> Vec<String> {
+pub(crate) async fn memberships(connection: &mut PgConnection) -> Vec<String> {
     let sql = "SELECT format('%s is %s', m.rolname, r.rolname) FROM pg_auth_members a JOIN pg_roles m ON m.oid = a.member
                JOIN pg_roles r ON r.oid = a.roleid WHERE m.rolname LIKE 'holdfast\\_%' ORDER BY 1";
     strings(connection, sql).await
 }
 
-pub async fn without_forced_policies(connection: &mut PgConnection) -> Vec<String> {
+pub(crate) async fn without_forced_policies(connection: &mut PgConnection) -> Vec<String> {
     let sql = format!(
         "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE {OURS} AND c.relkind IN ('r', 'p', 'f') AND NOT (c.relrowsecurity AND c.relforcerowsecurity) ORDER BY 1"
@@ -142,7 +142,7 @@ pub async fn without_forced_policies(connection: &mut PgConnection) -> Vec<Strin
 }
 
 /// Views must ask with the rights of whoever asks (`security_invoker`); materialised ones cannot, so there are none.
-pub async fn views_with_their_owners_rights(connection: &mut PgConnection) -> Vec<String> {
+pub(crate) async fn views_with_their_owners_rights(connection: &mut PgConnection) -> Vec<String> {
     let sql = format!(
         "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE {OURS} AND (c.relkind = 'm' OR c.relkind = 'v' AND NOT coalesce(c.reloptions @> '{{security_invoker=true}}', false)) ORDER BY 1"
@@ -151,7 +151,7 @@ pub async fn views_with_their_owners_rights(connection: &mut PgConnection) -> Ve
 }
 
 /// Functions with their owner's rights, and whether they look names up in no schema.
-pub async fn definers(connection: &mut PgConnection) -> Vec<(String, bool)> {
+pub(crate) async fn definers(connection: &mut PgConnection) -> Vec<(String, bool)> {
     let sql = format!(
         "SELECT n.nspname || '.' || p.proname, coalesce(p.proconfig @> ARRAY['search_path=\"\"'], false)
          FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {OURS} AND p.prosecdef ORDER BY 1"
