@@ -11,6 +11,8 @@ use utoipa::openapi::{
     Type,
 };
 
+use holdfast_projections::query::Page;
+
 use crate::error::ErrorBody;
 use crate::routes::{self, Access, Kind, RouteSpec};
 use crate::{commands, event_pages, files, platform, queries};
@@ -195,12 +197,25 @@ fn operation_of<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Oper
 
 /// Adds what the route table and the edge make true of this route.
 fn complete(operation: &mut Operation, spec: &RouteSpec) {
-    let Access::Requires(any_of) = spec.access else { return };
+    let any_of = match spec.access {
+        Access::Public => return,
+        // Without a token of ours, and refused in the same ways.
+        Access::Signed => return add_errors(operation, spec),
+        Access::Requires(any_of) => any_of,
+    };
     let needed: Vec<_> = any_of.iter().map(|capability| format!("`{}`", capability.as_str())).collect();
     let description = operation.description.take().or_else(|| operation.summary.clone()).unwrap_or_default();
     operation.description = Some(format!("{description}\n\nNeeds {}.", needed.join(" or ")));
     operation.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
-    operation.parameters.get_or_insert_default().extend(headers(spec).into_iter().map(RefOr::T));
+    let parameters = operation.parameters.get_or_insert_default();
+    parameters.extend(headers(spec).into_iter().map(RefOr::T));
+    for parameter in parameters {
+        if let RefOr::T(parameter) = parameter
+            && parameter.name == "limit"
+        {
+            parameter.schema = Some(page_size().into());
+        }
+    }
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
             let position =
@@ -208,6 +223,10 @@ fn complete(operation: &mut Operation, spec: &RouteSpec) {
             response.headers.insert("X-Position".to_owned(), RefOr::T(position.build()));
         }
     }
+    add_errors(operation, spec);
+}
+
+fn add_errors(operation: &mut Operation, spec: &RouteSpec) {
     for (status, description) in errors(spec) {
         let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
         let response = ResponseBuilder::new().description(*description).content("application/json", body).build();
@@ -253,6 +272,12 @@ fn id() -> Schema {
 fn integer() -> Schema {
     let integer = ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)));
     Schema::Object(integer.minimum(Some(0)).build())
+}
+
+/// Of every list (`projections::query::Page`).
+fn page_size() -> Schema {
+    let most = u32::try_from(Page::MAX).unwrap_or(u32::MAX);
+    Schema::Object(ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(most)).build())
 }
 
 /// What any route of this kind may answer besides success.
@@ -318,6 +343,18 @@ mod tests {
             }
             assert!(operation["description"].as_str().unwrap().contains("Needs `"), "{}", spec.path);
             assert!(operation["security"].is_array(), "{}", spec.path);
+        }
+    }
+
+    #[test]
+    fn what_comes_with_a_signature_of_its_own_documents_its_errors_too() {
+        let mut document = document();
+        for spec in routes::all().filter(|spec| spec.access == Access::Signed) {
+            let item = document.paths.paths.get_mut(spec.path).unwrap();
+            let operation = serde_json::to_value(operation_of(item, spec.method).unwrap()).unwrap();
+            for (status, _) in errors(spec) {
+                assert!(operation["responses"].get(status).is_some(), "{} has no {status}", spec.path);
+            }
         }
     }
 

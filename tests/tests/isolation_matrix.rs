@@ -44,7 +44,7 @@ const HEAD: &str = "database,schema,object,kind,role,operation,no tenant,tenant 
 /// Roles that answer tenants: they see one tenant at a time, and write nothing.
 const ONE_TENANT: [&str; 2] = ["holdfast_reader", "holdfast_auditor"];
 /// Without rows of tenants, so without a tenant to be kept apart by.
-const TENANTLESS: [&str; 2] = ["public._sqlx_migrations", "public.leases"];
+const TENANTLESS: [&str; 3] = ["public._sqlx_migrations", "public.leases", "shadow._sqlx_migrations"];
 /// Functions that act with their owner's rights: who may call them is in the file, what they touch is in their own text.
 const DEFINERS: [&str; 5] =
     ["rebuild.empty_shadow", "rebuild.exchange_checkpoints", "rebuild.refuse_older_side", "rebuild.swap_sides", "rebuild.swap_tenant"];
