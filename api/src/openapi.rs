@@ -3,6 +3,7 @@
 
 mod links; // from what is made to where its id is used
 
+use holdfast_projections::query::Page;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
@@ -10,8 +11,6 @@ use utoipa::openapi::{
     Components, ContentBuilder, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, SchemaFormat,
     Type,
 };
-
-use holdfast_projections::query::Page;
 
 use crate::error::ErrorBody;
 use crate::routes::{self, Access, Kind, RouteSpec};
@@ -213,7 +212,7 @@ fn complete(operation: &mut Operation, spec: &RouteSpec) {
         if let RefOr::T(parameter) = parameter
             && parameter.name == "limit"
         {
-            parameter.schema = Some(page_size().into());
+            parameter.schema = Some(RefOr::T(page_size()));
         }
     }
     for response in operation.responses.responses.values_mut() {
