@@ -187,7 +187,7 @@ impl Things {
         let at = expect(sent, &[200])?.position.unwrap_or_default();
         let shown = expect(staff.get_at(&format!("/v1/contracts/{contract}"), at).await?, &[200])?.body;
         let first = |list: &str| shown[list][0]["id"].as_str().map(str::to_owned).with_context(|| format!("no {list}: {shown}"));
-        self.put("signer", first("signers")?);
+        self.put("signer", first("signerList")?);
         self.put("milestone", first("milestones")?);
         self.put("template", template);
         self.put("clause", clause);
