@@ -29,6 +29,9 @@ class Tokens:
         allowed = FACTS["allowed"].get(f"{case.method.upper()} {case.operation.path}")
         if allowed is None:
             return None
+        # Whoever ends a session ends its own token with it.
+        if case.operation.path == "/v1/sessions/current/revoke" and FACTS["expendable"]:
+            return FACTS["expendable"].pop()
         role = DICE.choice(allowed) if DICE.random() < 0.9 else DICE.choice(sorted(TOKENS))
         return TOKENS[role]
 

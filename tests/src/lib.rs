@@ -7,7 +7,9 @@ mod client;
 mod flow;
 mod nats;
 pub mod openapi;
+pub mod personal;
 pub mod requirements;
+mod stream;
 pub mod things;
 
 use std::net::TcpListener;
@@ -27,6 +29,7 @@ use uuid::Uuid;
 pub use client::{Answer, Client, send};
 pub use flow::{Flow, Parties, bank_reference, expect};
 pub use nats::NatsServer;
+pub use stream::{EventStream, Pushed};
 pub use things::Things;
 
 const ISSUER: &str = "https://holdfast.test";
@@ -208,6 +211,32 @@ impl System {
         Ok(())
     }
 
+    /// SIGTERM: the process may finish what it has begun.
+    ///
+    /// # Errors
+    /// When there is no process.
+    pub fn terminate(&self) -> anyhow::Result<()> {
+        let id = self.process.as_ref().context("not running")?.id();
+        ensure!(Command::new("kill").args(["-TERM", &id.to_string()]).status()?.success(), "no signal could be sent");
+        Ok(())
+    }
+
+    /// True when the process has ended by itself within `patience`.
+    ///
+    /// # Errors
+    /// When there is no process.
+    pub async fn has_ended(&mut self, patience: Duration) -> anyhow::Result<bool> {
+        let begun = Instant::now();
+        let process = self.process.as_mut().context("not running")?;
+        while begun.elapsed() < patience {
+            if process.try_wait()?.is_some() {
+                return Ok(true);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(false)
+    }
+
     /// What the process has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
@@ -231,8 +260,16 @@ impl System {
     /// # Errors
     /// When no token can be signed.
     pub fn client(&self, tenant_id: TenantId, party_id: PartyId, roles: &[Role]) -> anyhow::Result<Client> {
+        self.client_for(tenant_id, party_id, roles, 3_600)
+    }
+
+    /// With a token that lives for `ttl_s` seconds.
+    ///
+    /// # Errors
+    /// When no token can be signed.
+    pub fn client_for(&self, tenant_id: TenantId, party_id: PartyId, roles: &[Role], ttl_s: u64) -> anyhow::Result<Client> {
         let subject = Subject { tenant_id, party_id, roles: roles.iter().copied().collect(), limits: Vec::new() };
-        let token = self.issuer.issue(&subject, now_s(), 3_600).context("token")?;
+        let token = self.issuer.issue(&subject, now_s(), ttl_s).context("token")?;
         Ok(Client::new(&self.base_url, tenant_id, &token))
     }
 
@@ -242,6 +279,13 @@ impl System {
     /// When it cannot be reached.
     pub async fn log_database(&self) -> anyhow::Result<PgPool> {
         self.database(0).await
+    }
+
+    /// The same as a URL.
+    #[must_use]
+    pub fn log_url(&self) -> String {
+        let (user, host, port) = (self.admin.get_username(), self.admin.get_host(), self.admin.get_port());
+        format!("postgres://{user}@{host}:{port}/{}", self.databases[0])
     }
 
     /// The read models' database, as its owner.

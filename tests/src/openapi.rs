@@ -5,6 +5,8 @@ use serde_json::{Map, Value, json};
 /// One method of one path.
 #[derive(Debug, Clone)]
 pub struct Operation {
+    /// `operationId`.
+    pub id: String,
     pub method: String,
     pub path: String,
     /// With a bearer token; others carry their authority themselves, or are public.
@@ -49,6 +51,7 @@ pub fn operations(document: &Value) -> Vec<Operation> {
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
         for (method, operation) in item.as_object().into_iter().flatten().filter(|(_, operation)| operation["responses"].is_object()) {
             found.push(Operation {
+                id: operation["operationId"].as_str().unwrap_or_default().to_owned(),
                 method: method.to_uppercase(),
                 path: path.clone(),
                 secured: operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty()),

@@ -38,6 +38,7 @@ pub const KINDS: &[&str] = &[
     "milestone",
     "party",
     "reservation",
+    "session",
     "signer",
     "statement",
     "submission",
@@ -72,6 +73,7 @@ impl Things {
         made.put("tenant", flow.parties.tenant_id);
         made.put("party", flow.parties.payer_id);
         made.put("talent", flow.parties.payee_id);
+        made.put("session", flow.parties.payer.session_id()?);
         made.casting(flow).await?;
         made.contract(flow).await?;
         made.money(system, flow).await?;

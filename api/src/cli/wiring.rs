@@ -26,13 +26,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::serve::Role;
 use super::token;
+use crate::auth::Revocations;
 use crate::files::keep_swept;
 use crate::health::Check;
 use crate::payment_sessions::NoProvider;
 use crate::server::{self, Parts, ServerConfig};
 use crate::settings::{DatabaseRole, LogFormat, Settings, Side};
 use crate::telemetry::{self, TelemetryConfig, TelemetryGuard};
-use crate::{AuditSide, CommandSide, PerActor, QuerySide};
+use crate::{AdminSide, AuditSide, CommandSide, PerActor, Push, QuerySide};
 
 /// Requests that may wait for `X-Min-Position` at the same time.
 const MAX_WAITING: usize = 2_000;
@@ -40,6 +41,10 @@ const MAX_WAITING: usize = 2_000;
 const READING_CONNECTIONS: u32 = 4;
 /// For auditors, who are few.
 const AUDITING_CONNECTIONS: u32 = 4;
+/// For the platform's operators, who are few as well.
+const ORDERING_CONNECTIONS: u32 = 2;
+/// For the keys of persons.
+const SEALING_CONNECTIONS: u32 = 4;
 const DEADLINES_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) async fn pool(settings: &Settings, side: Side, role: DatabaseRole, max_connections: u32) -> anyhow::Result<Pool> {
@@ -108,12 +113,15 @@ struct Shop<'a> {
     /// As the subscriber; none when no NATS is configured.
     nats: Option<Nats>,
     consumers: Vec<Arc<dyn Consumer>>,
+    /// One for the process: what the effect of an erasure destroys is gone from the cache of the API with it.
+    personal: Option<Sealer>,
 }
 
 pub(super) async fn start(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow::Result<Running> {
     let has = |role| roles.contains(&role);
     let nats = nats(settings, settings.nats.subscriber_nkey_seed.as_ref()).await?;
-    let mut shop = Shop { settings, shutdown: CancellationToken::new(), tasks: JoinSet::new(), nats, consumers: Vec::new() };
+    let mut shop =
+        Shop { settings, shutdown: CancellationToken::new(), tasks: JoinSet::new(), nats, consumers: Vec::new(), personal: None };
     if has(Role::Relay) {
         shop.relay().await?;
     }
@@ -188,9 +196,9 @@ impl Shop<'_> {
     }
 
     /// What effects reach the outside with.
-    async fn ports(&self, log: EventLog) -> anyhow::Result<Ports> {
+    async fn ports(&mut self, log: EventLog) -> anyhow::Result<Ports> {
+        let sealer = self.personal().await?;
         let settings = self.settings;
-        let sealer = Sealer::new(pool(settings, Side::Write, DatabaseRole::Writer, 2).await?, &settings.personal_master_key()?);
         let signing = Arc::new(settings.esign.providers(settings.profile, settings.http.listen)?);
         Ok(Ports { log, sealer, files: files(settings)?, signing, contract_pdf: holdfast_typesetting::contract_pdf })
     }
@@ -199,7 +207,7 @@ impl Shop<'_> {
         let connections = self.settings.database.connections.projector;
         let keys = pool(self.settings, Side::Write, DatabaseRole::Projector, 2).await?;
         let read = pool(self.settings, Side::Read, DatabaseRole::Projector, connections).await?;
-        let keys: Arc<dyn holdfast_projections::personal::Keys> = Arc::new(StoredKeys::new(keys, &self.settings.personal_master_key()?));
+        let keys: Arc<dyn holdfast_projections::personal::Keys> = Arc::new(StoredKeys::new(keys, self.settings.kms()?));
         self.consumers.extend(holdfast_projections::projectors(&read, &keys));
         let rebuilder = super::projections::rebuilder(self.settings).await?;
         self.spawn(|shutdown| rebuilder.keep(shutdown));
@@ -213,6 +221,15 @@ impl Shop<'_> {
         let pool = pool(self.settings, Side::Write, DatabaseRole::Relay, self.settings.database.connections.relay).await?;
         self.spawn(|shutdown| relay::run(pool, nats, SubscriptionSettings::default(), shutdown));
         Ok(())
+    }
+
+    /// Seals and opens personal data.
+    async fn personal(&mut self) -> anyhow::Result<Sealer> {
+        if let Some(personal) = &self.personal {
+            return Ok(personal.clone());
+        }
+        let keys = pool(self.settings, Side::Write, DatabaseRole::Writer, SEALING_CONNECTIONS).await?;
+        Ok(self.personal.insert(Sealer::new(keys, self.settings.kms()?)).clone())
     }
 
     /// Seals the logs, also without NATS.
@@ -239,22 +256,27 @@ impl Shop<'_> {
     async fn api(&mut self, log: EventLog, writers: Writers) -> anyhow::Result<()> {
         let settings = self.settings;
         let metrics = telemetry::install_metrics().context("cannot collect metrics")?;
-        let sealing = pool(settings, Side::Write, DatabaseRole::Writer, 2).await?;
+        let writing = pool(settings, Side::Write, DatabaseRole::Writer, 2).await?;
+        let sealer = self.personal().await?;
         let reading = pool(settings, Side::Read, DatabaseRole::Reader, settings.database.connections.reader).await?;
         let listen_url = settings.database.url(Side::Read, DatabaseRole::Reader)?.expose_secret().to_owned();
         let positions = Positions::start(reading.clone(), Some(listen_url), MAX_WAITING, self.shutdown.clone());
+        let push = Arc::new(Push::new(reading.clone(), positions.clone(), settings.limits.streams(), self.shutdown.clone()));
+        let revocations = Revocations::stored(reading.clone(), settings.sessions.policy());
         let files = files(settings)?;
         let oldest_ticket = TimeDelta::seconds(i64::from(settings.files.upload_expires_s) * 2);
         self.spawn(|shutdown| keep_swept(Arc::clone(&files), oldest_ticket, shutdown));
         let nats = self.nats.as_ref().map(|nats| Check::nats(nats.client().clone()));
         let databases = [
-            Check::database("write_database", sealing.clone()),
+            Check::database("write_database", writing.clone()),
             Check::database("read_database", reading.clone()),
             Check::projector_lag(log.clone(), reading.clone()),
             Check::files(Arc::clone(&files)),
         ];
         let auditing = pool(settings, Side::Write, DatabaseRole::Auditor, AUDITING_CONNECTIONS).await?;
+        let orders = pool(settings, Side::Read, DatabaseRole::Writer, ORDERING_CONNECTIONS).await?;
         let parts = Parts {
+            admin: Some(AdminSide { orders, pool: writing.clone(), log: log.clone() }),
             audit: Some(AuditSide {
                 log: EventLog::new(auditing.clone()),
                 pool: auditing,
@@ -263,8 +285,8 @@ impl Shop<'_> {
             }),
             commands: Some(CommandSide {
                 writers,
-                pool: sealing.clone(),
-                sealer: Sealer::new(sealing, &settings.personal_master_key()?),
+                pool: writing,
+                sealer,
                 log,
                 payments: Arc::new(NoProvider),
                 webhooks: settings.esign.webhook_secrets()?,
@@ -272,6 +294,7 @@ impl Shop<'_> {
                 tickets: Arc::new(PerActor::per_minute(settings.files.tickets_per_minute)),
             }),
             queries: Some(QuerySide {
+                push,
                 pool: reading,
                 positions,
                 min_position_wait: Duration::from_millis(settings.limits.min_position_wait_ms),
@@ -288,6 +311,7 @@ impl Shop<'_> {
             profile: settings.profile.as_str().to_owned(),
             keys: token::keyring(settings)?,
             tokens: token::policy(settings),
+            revocations,
             request_hash_key: settings.request_hash_key()?,
         };
         let bound = server::bind(config, parts).with_context(|| format!("cannot listen on {} (http.listen)", settings.http.listen))?;

@@ -7,11 +7,11 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_api::auth::{Issuer, Keyring, Subject, TokenPolicy, now_s};
+use holdfast_api::auth::{Issuer, Keyring, RevocationPolicy, Revocations, Subject, TokenPolicy, now_s};
 use holdfast_api::health::Check;
 use holdfast_api::payment_sessions::NoProvider;
 use holdfast_api::server::{self, Parts, ServerConfig};
-use holdfast_api::{CommandSide, PerActor, QuerySide, WebhookSecrets};
+use holdfast_api::{CommandSide, PerActor, Push, QuerySide, StreamLimits, WebhookSecrets};
 use holdfast_commands::personal::Sealer;
 use holdfast_commands::reaction::Reactor;
 use holdfast_commands::{Clock, Request, WriterSettings, Writers};
@@ -19,6 +19,7 @@ use holdfast_domain::kernel::{Actor, ActorKind, CorrelationId, PartyId, RequestI
 use holdfast_domain::tenant::{Tenant, TenantCommand, TenantSettings};
 use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::{self, Pool, PoolSettings};
+use holdfast_eventlog::keys::LocalKms;
 use holdfast_eventlog::subscription::{self, Consumer, SubscriptionSettings};
 use holdfast_files::{Backend, Files, FilesSettings};
 use holdfast_projections::personal::{Keys, StoredKeys};
@@ -75,7 +76,7 @@ impl Edge {
         let reader = databases.pool("read", "holdfast_reader").await;
         let positions = Positions::start(reader.clone(), Some(databases.url("read", "holdfast_reader")), 100, shutdown.clone());
         let pool = databases.pool("log", "holdfast_writer").await;
-        let sealer = Sealer::new(pool.clone(), &MASTER_KEY);
+        let sealer = Sealer::new(pool.clone(), Arc::new(LocalKms::new(MASTER_KEY)));
         let keys = Arc::new(Keyring::try_new(Some([1; 32]), &[]).unwrap());
         let tokens = TokenPolicy::default();
         let config = ServerConfig {
@@ -86,6 +87,7 @@ impl Edge {
             profile: "test".to_owned(),
             keys: keys.clone(),
             tokens: tokens.clone(),
+            revocations: Revocations::stored(reader.clone(), RevocationPolicy::default()),
             request_hash_key: [2; 32],
         };
         let checks = vec![Check::database("read_database", reader.clone()), Check::projector_lag(log.clone(), reader.clone())];
@@ -103,10 +105,11 @@ impl Edge {
             files: files.clone(),
             tickets: Arc::new(PerActor::per_minute(NonZeroU32::MAX)),
         };
+        let push = Arc::new(Push::new(reader.clone(), positions.clone(), StreamLimits::default(), shutdown.clone()));
         let sides = Parts {
             checks,
             commands: Some(command_side),
-            queries: Some(QuerySide { pool: reader, positions, min_position_wait: Duration::from_secs(2), files }),
+            queries: Some(QuerySide { pool: reader, positions, min_position_wait: Duration::from_secs(2), push, files }),
             ..Parts::default()
         };
         let server = server::bind(config, sides).unwrap();
@@ -236,7 +239,7 @@ impl Databases {
 
     async fn projections(&self) -> (EventLog, Vec<Arc<dyn Consumer>>) {
         let log = self.pool("log", "holdfast_projector").await;
-        let keys: Arc<dyn Keys> = Arc::new(StoredKeys::new(log.clone(), &MASTER_KEY));
+        let keys: Arc<dyn Keys> = Arc::new(StoredKeys::new(log.clone(), Arc::new(LocalKms::new(MASTER_KEY))));
         let read = self.pool("read", "holdfast_projector").await;
         (EventLog::new(log), holdfast_projections::projectors(&read, &keys))
     }
