@@ -133,7 +133,7 @@ fn schemathesis(arguments: &Arguments, system: &System, folder: &Path, facts: &P
         Some(seconds) => command.args(["--max-time", &seconds.to_string()]),
         None => command.args(["--max-examples", "4", "--phases", "examples,fuzzing,stateful"]),
     };
-    command.args(left_out.iter().flat_map(|id| ["--exclude-operation-id", id]));
+    command.args(left_out.iter().flat_map(|id| ["--exclude-operation-id", id.as_str()]));
     command.args(&arguments.more);
     command.env("SCHEMATHESIS_HOOKS", here.join("hooks.py")).env("HOLDFAST_ABUSE_FACTS", facts).current_dir(folder);
     Ok(command.status().with_context(|| format!("{}: run scripts/abuse", arguments.schemathesis.display()))?.success())
