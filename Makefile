@@ -3,7 +3,7 @@ SHELL := /bin/bash
 HOLDFAST := target/debug/holdfast
 ARGS ?=
 
-.PHONY: help setup build build-failpoints demo test torture torture-short run lint verify doctor requirements clean-state
+.PHONY: help setup build build-failpoints demo test torture torture-short abuse run lint verify doctor requirements clean-state
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ doctor: build ## Show every setting that protects data.
 
 requirements: ## Print which requirements no test names. ARGS=--all
 	cargo run --locked -q -p holdfast-tests --bin requirements -- $(ARGS)
+
+abuse: ## Schemathesis, fuzz targets, isolation matrix. ARGS="--seed 7 --seconds 300 --only fuzz"
+	@scripts/abuse $(ARGS)
 
 clean-state: ## Delete what the embedded servers have stored. There is no way back.
 	@[ ! -d .holdfast ] || find .holdfast -mindepth 1 -maxdepth 1 ! -name bin -exec rm -rf {} +

@@ -3,6 +3,12 @@ DO $$
 DECLARE
     guarded regclass;
 BEGIN
+    -- What Postgres gives to everybody is taken back; who works here is let in. Moving a tenant's rows needs a temporary table.
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO holdfast_projector, holdfast_reader, holdfast_auditor', current_database());
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO holdfast_owner', current_database());
+    REVOKE ALL ON SCHEMA public FROM PUBLIC;
+    REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public, shadow, rebuild FROM PUBLIC;
     -- Nobody but the projector sees the side that is not read.
     REVOKE ALL ON SCHEMA shadow FROM PUBLIC, holdfast_reader, holdfast_auditor;
     -- The owner's functions exchange rows of both sides; row level security is forced, so that the owner needs a policy.

@@ -20,6 +20,8 @@ pub mod esign_settings;
 mod event_pages;
 mod files;
 mod fingerprint;
+#[cfg(test)]
+mod fuzz;
 mod openapi;
 mod otp;
 mod platform;

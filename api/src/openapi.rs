@@ -1,10 +1,16 @@
 //! The OpenAPI document (NFR-10). Handlers say what is special about them; what holds for every route (headers,
 //! errors, security) is added here from the route table, so that it cannot be forgotten.
 
+mod links; // from what is made to where its id is used
+
+use holdfast_projections::query::Page;
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Components, ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, Type};
+use utoipa::openapi::{
+    Components, ContentBuilder, HeaderBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Required, ResponseBuilder, Schema, SchemaFormat,
+    Type,
+};
 
 use crate::error::ErrorBody;
 use crate::routes::{self, Access, Kind, RouteSpec};
@@ -190,6 +196,7 @@ pub(crate) fn document() -> utoipa::openapi::OpenApi {
             complete(operation, spec);
         }
     }
+    links::add(&mut document);
     document
 }
 
@@ -209,12 +216,22 @@ fn complete(operation: &mut Operation, spec: &RouteSpec) {
     let needed: Vec<_> = match spec.access {
         Access::Requires(any_of) => any_of.iter().map(|capability| format!("`{}`", capability.as_str())).collect(),
         Access::Authenticated => vec!["a token; each command what its own route needs".to_owned()],
-        Access::Public | Access::Signed => return,
+        Access::Public => return,
+        // Without a token of ours, and refused in the same ways.
+        Access::Signed => return add_errors(operation, spec),
     };
     let description = operation.description.take().or_else(|| operation.summary.clone()).unwrap_or_default();
     operation.description = Some(format!("{description}\n\nNeeds {}.", needed.join(" or ")));
     operation.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
-    operation.parameters.get_or_insert_default().extend(headers(spec).into_iter().map(RefOr::T));
+    let parameters = operation.parameters.get_or_insert_default();
+    parameters.extend(headers(spec).into_iter().map(RefOr::T));
+    for parameter in parameters {
+        if let RefOr::T(parameter) = parameter
+            && parameter.name == "limit"
+        {
+            parameter.schema = Some(RefOr::T(page_size()));
+        }
+    }
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
             let position =
@@ -222,6 +239,10 @@ fn complete(operation: &mut Operation, spec: &RouteSpec) {
             response.headers.insert("X-Position".to_owned(), RefOr::T(position.build()));
         }
     }
+    add_errors(operation, spec);
+}
+
+fn add_errors(operation: &mut Operation, spec: &RouteSpec) {
     for (status, description) in errors(spec) {
         let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
         let response = ResponseBuilder::new().description(*description).content("application/json", body).build();
@@ -230,14 +251,15 @@ fn complete(operation: &mut Operation, spec: &RouteSpec) {
 }
 
 fn headers(spec: &RouteSpec) -> Vec<Parameter> {
-    let mut headers = vec![header("X-Tenant-Id", text(), false, "Must be the tenant of the token.")];
+    let mut headers = vec![header("X-Tenant-Id", id(), false, "Must be the tenant of the token.")];
     match spec.kind {
         // Its commands carry their own.
         Kind::Command if spec.access == Access::Authenticated => {}
         Kind::Command => {
             let about = "1 to 255 visible characters. The same key with the same request gets the first answer again, marked `Idempotency-Replayed`.";
-            headers.push(header("Idempotency-Key", text(), spec.money, about));
-            headers.push(header("If-Match", text(), false, "The version that you have seen; another one is 412 `VERSION_CONFLICT`."));
+            headers.push(header("Idempotency-Key", text("^[!-~]{1,255}$"), spec.money, about));
+            let version = text(r#"^(W/)?([0-9]{1,18}|"[0-9]{1,18}")$"#);
+            headers.push(header("If-Match", version, false, "The version that you have seen; another one is 412 `VERSION_CONFLICT`."));
         }
         Kind::Query => headers.push(header("X-Min-Position", integer(), false, "Wait until this position of the tenant's log is visible.")),
         Kind::Platform => {}
@@ -256,12 +278,24 @@ fn header(name: &str, schema: Schema, required: bool, about: &str) -> Parameter 
         .build()
 }
 
-fn text() -> Schema {
-    Schema::Object(ObjectBuilder::new().schema_type(Type::String).build())
+fn text(pattern: &str) -> Schema {
+    Schema::Object(ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).build())
 }
 
+fn id() -> Schema {
+    Schema::Object(ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid))).build())
+}
+
+/// Zero or more, of 64 bits.
 fn integer() -> Schema {
-    Schema::Object(ObjectBuilder::new().schema_type(Type::Integer).build())
+    let integer = ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)));
+    Schema::Object(integer.minimum(Some(0)).build())
+}
+
+/// Of every list (`projections::query::Page`).
+fn page_size() -> Schema {
+    let most = u32::try_from(Page::MAX).unwrap_or(u32::MAX);
+    Schema::Object(ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(most)).build())
 }
 
 /// What any route of this kind may answer besides success.
@@ -327,6 +361,18 @@ mod tests {
             }
             assert!(operation["description"].as_str().unwrap().contains("Needs `"), "{}", spec.path);
             assert!(operation["security"].is_array(), "{}", spec.path);
+        }
+    }
+
+    #[test]
+    fn what_comes_with_a_signature_of_its_own_documents_its_errors_too() {
+        let mut document = document();
+        for spec in routes::all().filter(|spec| spec.access == Access::Signed) {
+            let item = document.paths.paths.get_mut(spec.path).unwrap();
+            let operation = serde_json::to_value(operation_of(item, spec.method).unwrap()).unwrap();
+            for (status, _) in errors(spec) {
+                assert!(operation["responses"].get(status).is_some(), "{} has no {status}", spec.path);
+            }
         }
     }
 

@@ -426,6 +426,19 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn what_is_said_once_is_not_said_twice() {
+        let own = tenant().to_string();
+        for (name, value) in [("X-Tenant-Id", own.as_str()), ("X-Min-Position", "1"), ("Authorization", "Bearer x")] {
+            let request = TestRequest::with_uri("/v1/escrows")
+                .append_header((AUTHORIZATION, token(Roles::from([Role::Finance]))))
+                .append_header((name, value))
+                .append_header((name, value));
+            let response = answer(request).await;
+            assert_eq!((response.status(), code(response).await.as_str()), (StatusCode::BAD_REQUEST, "VALIDATION_FAILED"), "{name}");
+        }
+    }
+
+    #[actix_web::test]
     async fn the_clients_request_id_is_a_correlation_and_ours_is_ours() {
         let named = Uuid::from_u128(77).to_string();
         let response = answer(TestRequest::with_uri("/healthz").insert_header(("X-Request-Id", named.as_str()))).await;

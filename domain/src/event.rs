@@ -38,6 +38,8 @@ pub enum DecodeError {
     },
     #[error("unreadable event {event_type:?} of version {version:?}: this program knows versions 1 to {known}")]
     UnknownVersion { event_type: String, version: String, known: u32 },
+    #[error("{payload} is stored under the name {event_type:?}")]
+    Misnamed { event_type: String, payload: &'static str },
 }
 
 macro_rules! aggregates {
@@ -54,13 +56,17 @@ macro_rules! aggregates {
             /// Payloads of earlier versions are first made what they would be today.
             ///
             /// # Errors
-            /// When the aggregate or the version is unknown, or the payload does not have the shape of its type.
+            /// When the aggregate or the version is unknown, or the payload does not have the shape of its type or is another event.
             pub fn decode(stored_type: &str, event_type: &str, event_version: &str, payload: &str) -> Result<Self, DecodeError> {
                 let stored = version::Stored { aggregate_type: aggregate_type(stored_type)?, event_type, event_version, payload };
-                match stored.aggregate_type {
+                let event = match stored.aggregate_type {
                     $($aggregate::TYPE => stored.read(UPCASTERS).map(|event| Self::$aggregate(Box::new(event))),)+
                     other => Err(DecodeError::UnknownAggregate(other.to_owned())),
+                }?;
+                if event.name() == event_type {
+                    return Ok(event);
                 }
+                Err(DecodeError::Misnamed { event_type: event_type.to_owned(), payload: event.name() })
             }
 
             /// The stored name of its aggregate.

@@ -4,6 +4,8 @@ pub mod access;
 mod async_api; // what can be subscribed to
 mod cloud_event;
 mod durables;
+#[cfg(test)]
+mod fuzz;
 mod seals;
 
 use std::time::Duration;

@@ -6,12 +6,14 @@ mod cases;
 mod client;
 mod flow;
 mod nats;
+pub mod openapi;
 pub mod personal;
 pub mod requirements;
 mod stream;
+pub mod things;
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,6 +30,7 @@ pub use client::{Answer, Client, send};
 pub use flow::{Flow, Parties, bank_reference, expect};
 pub use nats::NatsServer;
 pub use stream::{EventStream, Pushed};
+pub use things::Things;
 
 const ISSUER: &str = "https://holdfast.test";
 const AUDIENCE: &str = "holdfast";
@@ -188,6 +191,15 @@ impl System {
         }
     }
 
+    /// The process is there.
+    ///
+    /// # Errors
+    /// When the system cannot say.
+    pub fn is_running(&mut self) -> anyhow::Result<bool> {
+        let process = self.process.as_mut().context("not started")?;
+        Ok(process.try_wait()?.is_none())
+    }
+
     /// `kill -9`: nothing gets a chance to clean up.
     ///
     /// # Errors
@@ -301,6 +313,14 @@ impl System {
     }
 }
 
+/// A public document.
+///
+/// # Errors
+/// When it is not there.
+pub async fn public_json(system: &System, path: &str) -> anyhow::Result<serde_json::Value> {
+    Ok(reqwest::get(format!("{}{path}", system.base_url)).await?.error_for_status()?.json().await?)
+}
+
 impl Drop for System {
     fn drop(&mut self) {
         if let Some(mut child) = self.process.take() {
@@ -311,8 +331,9 @@ impl Drop for System {
     }
 }
 
-/// Built beside the tests.
+/// Built beside the tests, which lie one folder deeper than other programs.
 fn binary() -> PathBuf {
     let here = std::env::current_exe().unwrap_or_default();
-    here.parent().and_then(Path::parent).map(|folder| folder.join("holdfast")).unwrap_or_default()
+    let folders = here.ancestors().skip(1).take(2);
+    folders.map(|folder| folder.join("holdfast")).find(|file| file.is_file()).unwrap_or_default()
 }

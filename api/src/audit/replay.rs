@@ -193,6 +193,7 @@ impl Fold {
 #[cfg(test)]
 mod tests {
     use holdfast_domain::bank_receipt::{BankReceipt, BankReceiptEvent};
+    use holdfast_domain::event::AnyEvent;
     use holdfast_domain::kernel::{Money, PartyId};
     use serde_json::json;
 
@@ -231,7 +232,7 @@ mod tests {
             aggregate_type: STREAM.aggregate_type.to_owned(),
             aggregate_id: STREAM.aggregate_id,
             sequence,
-            event_type: "of no interest".to_owned(),
+            event_type: AnyEvent::from(event.clone()).name().to_owned(),
             event_version: "1".to_owned(),
             payload: serde_json::to_string(event).unwrap(),
             metadata: metadata(sequence).to_string(),

@@ -44,6 +44,7 @@ async fn admit(request: &ServiceRequest) -> Result<Option<Caller>, ApiError> {
     };
     let shared = request.app_data::<Shared>().ok_or_else(ApiError::internal_silent)?;
     let identity = authenticate(request, shared)?;
+    said_once(request)?;
     not_revoked(shared, &identity).await?;
     same_tenant(request, identity.tenant_id)?;
     if let Some(any_of) = any_of
@@ -66,6 +67,15 @@ fn authenticate(request: &ServiceRequest, shared: &Shared) -> Result<Identity, A
         tracing::info!(%reason, "a token was refused");
         ApiError::unauthenticated()
     })
+}
+
+/// A header with two values means one thing to us and perhaps another to a proxy in front of us.
+fn said_once(request: &ServiceRequest) -> Result<(), ApiError> {
+    let twice = [AUTHORIZATION.as_str(), "X-Tenant-Id", "Idempotency-Key", "If-Match", "X-Min-Position"];
+    match twice.into_iter().find(|name| request.headers().get_all(*name).nth(1).is_some()) {
+        Some(name) => Err(ApiError::validation(name, "is there more than once")),
+        None => Ok(()),
+    }
 }
 
 /// The token says which tenant it is for; the header may only agree (IDN-80).

@@ -96,6 +96,12 @@ pub(crate) fn refused(error: QueryError) -> ApiError {
     match error {
         QueryError::InvalidLimit => ApiError::validation("limit", error),
         QueryError::InvalidCursor => ApiError::validation("cursor", error),
+        // Class 22: Postgres cannot hold the value (a NUL in a text, a year that it does not have).
+        QueryError::Database(error)
+            if error.as_database_error().and_then(|refusal| refusal.code()).is_some_and(|code| code.starts_with("22")) =>
+        {
+            ApiError::validation("query", "a value is out of range, or has a character that is never stored")
+        }
         QueryError::Database(_) => {
             tracing::error!(error = &error as &dyn std::error::Error, "a question failed");
             ApiError::unavailable("the read models cannot be reached at the moment")

@@ -32,7 +32,7 @@ impl<'de> Deserialize<'de> for AmountText {
 /// An ISO 4217 code as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(transparent)]
-#[schema(value_type = String, example = "EUR", min_length = 3, max_length = 3)]
+#[schema(value_type = String, example = "EUR", pattern = "^[A-Z]{3}$")]
 pub(crate) struct CurrencyCode(String);
 
 impl CurrencyCode {

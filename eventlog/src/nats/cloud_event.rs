@@ -14,7 +14,8 @@ use crate::types::StoredEvent;
 /// its text in a string.
 #[derive(Serialize, Deserialize)]
 struct Envelope<'a> {
-    specversion: &'a str,
+    #[serde(borrow)]
+    specversion: Cow<'a, str>,
     id: Uuid,
     #[serde(borrow)]
     source: Cow<'a, str>,
@@ -37,6 +38,24 @@ struct Envelope<'a> {
     metadata: Cow<'a, str>,
 }
 
+const SPEC_VERSION: &str = "1.0";
+const CONTENT_TYPE: &str = "application/json";
+
+fn source(tenant_id: TenantId) -> String {
+    format!("/holdfast/tenants/{tenant_id}")
+}
+
+impl Envelope<'_> {
+    /// What follows from other attributes is what it must be; the rest only the log can confirm.
+    fn agrees_with_itself(&self) -> bool {
+        self.specversion == SPEC_VERSION
+            && self.datacontenttype == CONTENT_TYPE
+            && self.source == source(self.tenantid)
+            && self.subject == self.aggregateid
+            && self.id == event_id(self.tenantid, &self.aggregatetype, self.aggregateid, self.sequence).0
+    }
+}
+
 #[derive(Deserialize)]
 struct Message<'a> {
     #[serde(flatten, borrow)]
@@ -51,6 +70,9 @@ pub enum UnreadableMessage {
     Shape(#[from] serde_json::Error),
     #[error("unreadable time")]
     Time(#[from] chrono::ParseError),
+    /// Its id or source, which follow from the others, are not those that they would be.
+    #[error("its attributes contradict each other")]
+    Contradiction,
 }
 
 /// `<prefix>.<tenant>.<aggregate>.<event>`: `events.0190….escrow.funded`.
@@ -69,13 +91,13 @@ pub(super) fn happened(aggregate_type: &str, event_type: &str) -> String {
 /// Never for events that were read from the log.
 pub fn encode(event: &StoredEvent) -> Result<Vec<u8>, serde_json::Error> {
     let envelope = Envelope {
-        specversion: "1.0",
+        specversion: Cow::Borrowed(SPEC_VERSION),
         id: event_id(event.tenant_id, &event.aggregate_type, event.aggregate_id, event.sequence).0,
-        source: Cow::Owned(format!("/holdfast/tenants/{}", event.tenant_id)),
+        source: Cow::Owned(source(event.tenant_id)),
         event_type: Cow::Borrowed(&event.event_type),
         subject: event.aggregate_id,
         time: Cow::Owned(event.recorded_at.to_rfc3339_opts(SecondsFormat::Micros, true)),
-        datacontenttype: Cow::Borrowed("application/json"),
+        datacontenttype: Cow::Borrowed(CONTENT_TYPE),
         tenantid: event.tenant_id,
         position: event.position,
         sequence: event.sequence,
@@ -97,6 +119,9 @@ pub fn encode(event: &StoredEvent) -> Result<Vec<u8>, serde_json::Error> {
 /// When the message was not made by [`encode`].
 pub fn decode(message: &[u8]) -> Result<StoredEvent, UnreadableMessage> {
     let Message { envelope, data } = serde_json::from_slice(message)?;
+    if !envelope.agrees_with_itself() {
+        return Err(UnreadableMessage::Contradiction);
+    }
     Ok(StoredEvent {
         tenant_id: envelope.tenantid,
         position: envelope.position,
