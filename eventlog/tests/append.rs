@@ -178,12 +178,16 @@ async fn gated_units_are_stored_only_when_nobody_else_has_written() {
     with(|database| async move {
         let log = database.log().await;
         let (a, b) = (tenant(1), tenant(2));
-        // New heads pass the gate at 0 only.
+        // A log that ends before what a batch was decided on is another one: nothing is stored there.
         let wrong = log
             .append(&batch(&[(a, 7)], vec![unit(wallet(a, 1), 1, 1).gated(), unit(wallet(a, 2), 1, 1), rejection(wallet(a, 9), "no")]))
             .await
             .unwrap();
-        assert_eq!(wrong.units, vec![UnitOutcome::Stale, stored(1), UnitOutcome::Stale]);
+        assert_eq!(wrong.units, vec![UnitOutcome::Stale; 3]);
+        assert_eq!(database.count("SELECT count(*) FROM events").await, 0);
+        // New heads pass the gate at 0.
+        let first = log.append(&batch(&[(a, 0)], vec![unit(wallet(a, 2), 1, 1)])).await.unwrap();
+        assert_eq!(first.units, vec![stored(1)]);
         let right = log.append(&batch(&[(b, 0)], vec![unit(wallet(b, 1), 1, 1).gated(), unit(wallet(b, 2), 1, 1)])).await.unwrap();
         assert_eq!(right.units, vec![stored(1), stored(2)]);
         // Stale: neither events nor receipts nor claims of gated units, and the others' positions have no gap.

@@ -105,7 +105,7 @@ fn spoiled(dice: &mut Dice) -> (Value, Value, bool) {
     let now = now();
     let choices = [
         ("claim", "aud", json!("holdfast"), true),
-        ("claim", "aud", json!(["holdfast"]), true),
+        ("claim", "aud", json!(["holdfast"]), false),
         ("claim", "aud", json!("elsewhere"), false),
         ("claim", "aud", json!(["elsewhere"]), false),
         ("claim", "aud", json!([]), false),
@@ -170,7 +170,7 @@ fn a_token_of_ours_counts_only_with_the_right_claims() {
 }
 
 fn is_right(header: &Value, claims: &Value) -> bool {
-    let audience = claims["aud"] == "holdfast" || claims["aud"] == json!(["holdfast"]);
+    let audience = claims["aud"] == "holdfast";
     let life = claims["exp"].as_u64().zip(claims["iat"].as_u64()).is_some_and(|(exp, iat)| exp > now() - 6 && exp - iat <= 300);
     audience && life && claims["iss"] == TokenPolicy::default().issuer && header["alg"] == "EdDSA" && header["kid"] == key_id()
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, SubsecRound as _, Utc};
 use holdfast_domain::kernel::{TenantId, event_id};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -70,6 +70,9 @@ pub enum UnreadableMessage {
     Shape(#[from] serde_json::Error),
     #[error("unreadable time")]
     Time(#[from] chrono::ParseError),
+    /// Postgres keeps microseconds: a finer time is none of a log's.
+    #[error("a time finer than microseconds")]
+    FinerTime,
     /// Its id or source, which follow from the others, are not those that they would be.
     #[error("its attributes contradict each other")]
     Contradiction,
@@ -122,6 +125,10 @@ pub fn decode(message: &[u8]) -> Result<StoredEvent, UnreadableMessage> {
     if !envelope.agrees_with_itself() {
         return Err(UnreadableMessage::Contradiction);
     }
+    let recorded_at = DateTime::parse_from_rfc3339(&envelope.time)?.with_timezone(&Utc);
+    if recorded_at.trunc_subsecs(6) != recorded_at {
+        return Err(UnreadableMessage::FinerTime);
+    }
     Ok(StoredEvent {
         tenant_id: envelope.tenantid,
         position: envelope.position,
@@ -132,7 +139,7 @@ pub fn decode(message: &[u8]) -> Result<StoredEvent, UnreadableMessage> {
         event_version: envelope.eventversion.into_owned(),
         payload: data.get().to_owned(),
         metadata: envelope.metadata.into_owned(),
-        recorded_at: DateTime::parse_from_rfc3339(&envelope.time)?.with_timezone(&Utc),
+        recorded_at,
     })
 }
 
