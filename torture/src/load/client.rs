@@ -71,7 +71,7 @@ impl Client {
     }
 
     fn currency(&mut self) -> &'static str {
-        self.rng.pick(&CURRENCIES)
+        self.rng.pick::<&str>(&CURRENCIES)
     }
 
     /// A bank receipt for one of the payers.
