@@ -84,7 +84,10 @@ async fn torture(arguments: &Arguments) -> anyhow::Result<bool> {
     let existing = |path: &PathBuf| path.is_file().then(|| root.join(path));
     let binaries = Binaries {
         current: existing(&arguments.binary).with_context(|| format!("there is no {}: make build", arguments.binary.display()))?,
-        old: arguments.old_binary.as_ref().and_then(existing),
+        old: match &arguments.old_binary {
+            Some(path) => Some(existing(path).with_context(|| format!("there is no {}", path.display()))?),
+            None => None,
+        },
         failpoints: existing(&arguments.failpoint_binary),
     };
     let length = Duration::from_secs(arguments.seconds);

@@ -11,7 +11,7 @@ use crate::rng::Rng;
 use crate::world::World;
 
 #[derive(Debug)]
-pub struct Clocks;
+pub(super) struct Clocks;
 
 impl Scenario for Clocks {
     fn name(&self) -> &'static str {

@@ -45,7 +45,7 @@ async fn until_hit(world: &mut World, shim: &Shim, nudge: &str) -> anyhow::Resul
 }
 
 #[derive(Debug)]
-pub struct FullDisk;
+pub(super) struct FullDisk;
 
 impl Scenario for FullDisk {
     fn name(&self) -> &'static str {
@@ -80,7 +80,7 @@ impl Scenario for FullDisk {
 }
 
 #[derive(Debug)]
-pub struct SlowFsync;
+pub(super) struct SlowFsync;
 
 impl Scenario for SlowFsync {
     fn name(&self) -> &'static str {
@@ -116,7 +116,7 @@ impl Scenario for SlowFsync {
 }
 
 #[derive(Debug)]
-pub struct FailingFsync;
+pub(super) struct FailingFsync;
 
 impl Scenario for FailingFsync {
     fn name(&self) -> &'static str {
@@ -155,7 +155,7 @@ impl Scenario for FailingFsync {
 }
 
 #[derive(Debug)]
-pub struct FullJetStream;
+pub(super) struct FullJetStream;
 
 impl Scenario for FullJetStream {
     fn name(&self) -> &'static str {

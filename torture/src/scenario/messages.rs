@@ -13,7 +13,7 @@ use crate::rng::Rng;
 use crate::world::World;
 
 #[derive(Debug)]
-pub struct Messages;
+pub(super) struct Messages;
 
 impl Scenario for Messages {
     fn name(&self) -> &'static str {

@@ -11,7 +11,7 @@ use crate::rng::Rng;
 use crate::world::World;
 
 #[derive(Debug)]
-pub struct Partition;
+pub(super) struct Partition;
 
 impl Scenario for Partition {
     fn name(&self) -> &'static str {

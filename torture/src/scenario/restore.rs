@@ -22,7 +22,7 @@ const POINTS: [&str; 3] = ["early", "middle", "last"];
 const PATIENCE: Duration = Duration::from_secs(90);
 
 #[derive(Debug)]
-pub struct Restore;
+pub(super) struct Restore;
 
 /// A moment, and what is known about it from outside.
 #[derive(Debug)]

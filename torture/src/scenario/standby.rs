@@ -15,7 +15,7 @@ use crate::rng::Rng;
 use crate::world::{Options, World};
 
 #[derive(Debug)]
-pub struct SynchronousStandby;
+pub(super) struct SynchronousStandby;
 
 impl Scenario for SynchronousStandby {
     fn name(&self) -> &'static str {

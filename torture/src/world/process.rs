@@ -1,6 +1,7 @@
 //! Processes, ports, and how root runs servers that refuse root.
 
 use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -69,7 +70,7 @@ pub enum Privilege {
 impl Privilege {
     #[must_use]
     pub fn detect() -> Self {
-        if std::fs::metadata("/proc/self").map_or(1, |own| std::os::unix::fs::MetadataExt::uid(&own)) != 0 {
+        if std::fs::metadata("/proc/self").map_or(1, |metadata| metadata.uid()) != 0 {
             return Self::AsWeAre;
         }
         let probe = Self::UserNamespace.command("true").stdin(Stdio::null()).stderr(Stdio::null()).status();
