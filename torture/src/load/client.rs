@@ -71,11 +71,7 @@ impl Client {
     }
 
     fn currency(&mut self) -> &'static str {
-<<<<<<< HEAD
-        self.rng.pick::<&str>(&CURRENCIES)
-=======
         *self.rng.pick::<&'static str>(&CURRENCIES)
->>>>>>> refs/heads/torture
     }
 
     /// A bank receipt for one of the payers.
