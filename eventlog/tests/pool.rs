@@ -121,7 +121,8 @@ async fn a_server_on_another_timeline_is_not_talked_to() {
         assert!(pool.acquire().await.unwrap().fetch_one(sqlx::raw_sql("SELECT 1")).await.is_err(), "the session is gone");
         assert_ne!(pid(&pool).await, first, "the same timeline: it may connect again");
 
-        let promoted = "CREATE OR REPLACE FUNCTION fake.pg_walfile_name(pg_lsn) RETURNS text LANGUAGE sql AS $$ SELECT '000000020000000000000001' $$";
+        let promoted =
+            "CREATE OR REPLACE FUNCTION fake.pg_walfile_name(pg_lsn) RETURNS text LANGUAGE sql AS $$ SELECT '000000020000000000000001' $$";
         database.admin.execute(sqlx::raw_sql(promoted)).await.unwrap();
         let second = pid(&pool).await;
         database.admin.execute(sqlx::raw_sql(&end(second))).await.unwrap();

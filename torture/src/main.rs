@@ -10,6 +10,7 @@ use clap::Parser;
 use holdfast_torture::run::{Outcome, Plan, Report, run};
 use holdfast_torture::scenario::{Scenario, all};
 use holdfast_torture::world::Binaries;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Breaks a running Holdfast in every way that is listed, and looks at what is left.
 ///
@@ -59,13 +60,23 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    match runtime.map_err(anyhow::Error::new).and_then(|runtime| runtime.block_on(torture(&arguments))) {
+    match runtime.map_err(anyhow::Error::new).and_then(|runtime| runtime.block_on(until_told_to_stop(&arguments))) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("torture: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Whatever was started is killed when this ends.
+async fn until_told_to_stop(arguments: &Arguments) -> anyhow::Result<bool> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        ended = torture(arguments) => ended,
+        _ = tokio::signal::ctrl_c() => anyhow::bail!("interrupted"),
+        _ = terminate.recv() => anyhow::bail!("told to stop"),
     }
 }
 

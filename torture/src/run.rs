@@ -16,7 +16,7 @@ use crate::world::{Binaries, World};
 const TENANTS: usize = 3;
 /// Load before the first fault and after the last one.
 const UNDISTURBED: Duration = Duration::from_secs(2);
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What to run, and where.
 #[derive(Debug, Clone)]

@@ -28,7 +28,6 @@ pub async fn judge(world: &mut World, root: &Path) -> anyhow::Result<Verdict> {
         service.stop().await?;
     }
     checkers(world, root, &mut verdict)?;
-    exports(world, root, &keys, &mut verdict)?;
     for arguments in [["verify", "--json"], ["audit", "check"]] {
         verdict.checks += 1;
         let output = world.holdfast_output(&arguments)?;
@@ -37,6 +36,8 @@ pub async fn judge(world: &mut World, root: &Path) -> anyhow::Result<Verdict> {
             verdict.problems.push(format!("holdfast {}: {}", arguments.join(" "), shortened(&said)));
         }
     }
+    // Last: each export is put on record in the log that it is of.
+    exports(world, root, &keys, &mut verdict)?;
     Ok(verdict)
 }
 
