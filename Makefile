@@ -20,8 +20,9 @@ demo: build ## Drive the running system like real clients, account for every uni
 run: build ## Leave the embedded system serving, with tokens and curl lines to try.
 	@$(HOLDFAST) dev $(ARGS)
 
+# Everything at once first: the same features for all, so nothing is compiled twice; the binary that the tests start comes with it.
 test: setup ## Run all tests. ARGS="name_of_a_test"
-	cargo build --locked --bin holdfast
+	cargo test --locked --workspace --all-targets --no-run
 	cargo test --locked --workspace --doc $(ARGS)
 	@scripts/with-test-servers cargo test --locked --workspace --all-targets $(ARGS)
 

@@ -96,6 +96,11 @@ impl ApiError {
         Self::new(Kind::Unauthenticated, "UNAUTHENTICATED", "a valid bearer token is needed")
     }
 
+    /// The token would count if its session did.
+    pub(crate) fn session_revoked() -> Self {
+        Self::new(Kind::Unauthenticated, "SESSION_REVOKED", "this session was ended: sign in again")
+    }
+
     pub(crate) fn policy_denied(details: Value) -> Self {
         Self::new(Kind::Forbidden, "POLICY_DENIED", "you may not do this").with(details)
     }
@@ -167,6 +172,13 @@ impl ApiError {
     /// TAL-44.
     pub(crate) fn rate_limited(retry_after_s: u32) -> Self {
         Self::new(Kind::TooMany, "RATE_LIMITED", "too many requests of this sort: wait a little").retry_after(retry_after_s)
+    }
+
+    /// This user reads so many streams already.
+    pub(crate) fn too_many_streams(limit: usize) -> Self {
+        Self::new(Kind::TooMany, "TOO_MANY_STREAMS", format!("you have {limit} streams open: close one first"))
+            .with(json!({ "limit": limit }))
+            .retry_after(5)
     }
 
     /// The cause goes to the log, once; never to the client.

@@ -10,6 +10,7 @@ pub mod routes;
 pub mod server;
 pub mod telemetry;
 
+mod admin;
 mod audit;
 mod call_sheet;
 mod commands;
@@ -22,6 +23,7 @@ mod fingerprint;
 mod openapi;
 mod otp;
 mod platform;
+mod push; // to frontends
 mod queries;
 mod rate_limit;
 mod request;
@@ -29,8 +31,10 @@ mod root_span;
 mod signing_link; // for signers without an account
 mod state;
 
+pub use admin::AdminSide;
 pub use audit::AuditSide;
 pub use commands::esign_webhook::WebhookSecrets;
+pub use push::{Push, StreamLimits};
 pub use queries::QuerySide;
 pub use rate_limit::PerActor;
 pub use state::CommandSide;

@@ -63,10 +63,21 @@ use crate::{commands, event_pages, files, platform, queries};
         commands::asset::confirm_upload,
         commands::asset::delete_asset,
         commands::person::erase_person,
+        commands::session::revoke_session,
+        commands::session::end_session,
         commands::bank_receipt::record_bank_receipt,
         commands::bank_receipt::assign_bank_receipt,
         commands::tenant::change_settings,
-        commands::tenant::redrive_dead_letter,
+        commands::dead_letter::redrive_own,
+        commands::dead_letter::redrive_any,
+        commands::dead_letter::replay_any,
+        commands::projection::rebuild_projection,
+        commands::projection::verify_projection,
+        commands::projection::swap_back_projection,
+        commands::projection::try_projection,
+        commands::projection::pause_projection,
+        commands::projection::resume_projection,
+        commands::projection::swap_run,
         commands::template::create_template,
         commands::template::update_template,
         commands::template::create_clause,
@@ -99,6 +110,7 @@ use crate::{commands, event_pages, files, platform, queries};
         commands::booking_work::issue_otp,
         commands::call_sheet::save_call_sheet,
         commands::call_sheet::publish_call_sheet,
+        commands::batch::execute_batch,
         queries::escrow::list_escrows,
         queries::escrow::due_escrows,
         queries::escrow::escrow_detail,
@@ -149,6 +161,11 @@ use crate::{commands, event_pages, files, platform, queries};
         queries::asset::asset_detail,
         queries::asset::download_asset,
         queries::person::erasure_certificate,
+        queries::dead_letter::list_dead_letters,
+        queries::projection::list_projections,
+        queries::projection::list_runs,
+        queries::projection::run_detail,
+        queries::push::stream_events,
         files::take_file,
         files::give_file,
         platform::healthz,
@@ -189,8 +206,11 @@ fn operation_of<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Oper
 
 /// Adds what the route table and the edge make true of this route.
 fn complete(operation: &mut Operation, spec: &RouteSpec) {
-    let Access::Requires(any_of) = spec.access else { return };
-    let needed: Vec<_> = any_of.iter().map(|capability| format!("`{}`", capability.as_str())).collect();
+    let needed: Vec<_> = match spec.access {
+        Access::Requires(any_of) => any_of.iter().map(|capability| format!("`{}`", capability.as_str())).collect(),
+        Access::Authenticated => vec!["a token; each command what its own route needs".to_owned()],
+        Access::Public | Access::Signed => return,
+    };
     let description = operation.description.take().or_else(|| operation.summary.clone()).unwrap_or_default();
     operation.description = Some(format!("{description}\n\nNeeds {}.", needed.join(" or ")));
     operation.security = Some(vec![SecurityRequirement::new("bearer", Vec::<String>::new())]);
@@ -212,6 +232,8 @@ fn complete(operation: &mut Operation, spec: &RouteSpec) {
 fn headers(spec: &RouteSpec) -> Vec<Parameter> {
     let mut headers = vec![header("X-Tenant-Id", text(), false, "Must be the tenant of the token.")];
     match spec.kind {
+        // Its commands carry their own.
+        Kind::Command if spec.access == Access::Authenticated => {}
         Kind::Command => {
             let about = "1 to 255 visible characters. The same key with the same request gets the first answer again, marked `Idempotency-Replayed`.";
             headers.push(header("Idempotency-Key", text(), spec.money, about));
@@ -246,7 +268,7 @@ fn integer() -> Schema {
 fn errors(spec: &RouteSpec) -> &'static [(&'static str, &'static str)] {
     const QUERY: &[(&str, &str)] = &[
         ("400", "`VALIDATION_FAILED`: names the field"),
-        ("401", "`UNAUTHENTICATED`"),
+        ("401", "`UNAUTHENTICATED`, `SESSION_REVOKED`"),
         ("403", "`POLICY_DENIED`"),
         ("404", "`*_NOT_FOUND`: missing, or another's"),
         ("500", "`INTERNAL`"),
@@ -254,7 +276,7 @@ fn errors(spec: &RouteSpec) -> &'static [(&'static str, &'static str)] {
     ];
     const COMMAND: &[(&str, &str)] = &[
         ("400", "`VALIDATION_FAILED`, `IDEMPOTENCY_KEY_REQUIRED`"),
-        ("401", "`UNAUTHENTICATED`"),
+        ("401", "`UNAUTHENTICATED`, `SESSION_REVOKED`"),
         ("403", "`POLICY_DENIED`, `TENANT_DISABLED`"),
         ("404", "`*_NOT_FOUND`: missing, or another's"),
         ("408", "`REQUEST_TIMEOUT`: the body did not arrive in time"),

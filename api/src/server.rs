@@ -1,11 +1,13 @@
 //! The HTTP server: routes of the sides that this process has, behind the edge and the guard (docs/settings.md, "HTTP").
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_cors::Cors;
-use actix_web::dev::{Server, ServerHandle};
+use actix_service::IntoServiceFactory as _;
+use actix_web::dev::{AppConfig, Server, ServerHandle, Service as _, ServiceFactory as _};
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{Data, PayloadConfig, ServiceConfig};
 use actix_web::{App, HttpServer, web};
@@ -15,15 +17,18 @@ use tokio_util::sync::CancellationToken;
 use tracing_actix_web::TracingLogger;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi};
 
+use crate::admin::AdminSide;
 use crate::audit::AuditSide;
-use crate::auth::{Keyring, TokenPolicy, Verifier, guard};
+use crate::auth::{Keyring, Revocations, TokenPolicy, Verifier, guard};
+use crate::commands::batch::{Door, Opened};
 use crate::edge::edge;
 use crate::error::ApiError;
 use crate::health::Check;
 use crate::platform;
+use crate::push;
 use crate::queries::QuerySide;
 use crate::root_span::RequestSpan;
-use crate::routes::{self, Kind, RouteSpec};
+use crate::routes::{self, Access, Kind, RouteSpec};
 use crate::state::{CommandSide, Shared, SharedState, Tasks};
 
 /// Whole request bodies; JSON bodies have a lower limit of their own.
@@ -48,6 +53,7 @@ pub struct ServerConfig {
     pub profile: String,
     pub keys: Arc<Keyring>,
     pub tokens: TokenPolicy,
+    pub revocations: Arc<Revocations>,
     /// Fingerprints of requests are made with it; it never changes.
     pub request_hash_key: [u8; 32],
 }
@@ -59,6 +65,8 @@ pub struct Parts {
     pub queries: Option<QuerySide>,
     /// For auditors, who read the log itself.
     pub audit: Option<AuditSide>,
+    /// For the platform's operators.
+    pub admin: Option<AdminSide>,
     pub checks: Vec<Check>,
     pub metrics: Option<PrometheusHandle>,
 }
@@ -79,6 +87,7 @@ pub fn bind(config: ServerConfig, parts: Parts) -> std::io::Result<BoundServer> 
     let tasks = Tasks::new(Handle::current());
     let shared = Data::new(SharedState {
         verifier: Verifier::new(Arc::clone(&config.keys), config.tokens),
+        revocations: config.revocations,
         keys: config.keys,
         request_hash_key: config.request_hash_key,
         profile: config.profile,
@@ -86,11 +95,16 @@ pub fn bind(config: ServerConfig, parts: Parts) -> std::io::Result<BoundServer> 
         metrics: parts.metrics.clone(),
         tasks: tasks.clone(),
     });
-    let (commands, queries, audit) = (parts.commands.map(Data::new), parts.queries.map(Data::new), parts.audit.map(Data::new));
-    let (has_commands, has_queries) = (commands.is_some(), queries.is_some());
+    let sides = Sides {
+        commands: parts.commands.map(Data::new),
+        queries: parts.queries.map(Data::new),
+        audit: parts.audit.map(Data::new),
+        admin: parts.admin.map(Data::new),
+    };
+    let (has_commands, has_queries) = (sides.commands.is_some(), sides.queries.is_some());
     let (origins, docs) = (config.cors_origins, config.docs);
     let server = HttpServer::new(move || {
-        let (shared, commands, queries, audit) = (shared.clone(), commands.clone(), queries.clone(), audit.clone());
+        let (shared, sides) = (shared.clone(), sides.clone());
         let served = move |spec: &RouteSpec| match spec.kind {
             Kind::Command => has_commands,
             Kind::Query => has_queries,
@@ -98,7 +112,8 @@ pub fn bind(config: ServerConfig, parts: Parts) -> std::io::Result<BoundServer> 
         };
         App::new()
             .app_data(PayloadConfig::new(MAX_PAYLOAD_BYTES))
-            .configure(|app| add_data(app, shared, commands, queries, audit))
+            .app_data(Door::new(&shared, &sides))
+            .configure(|app| add_data(app, shared, sides))
             .configure(|app| add_routes(app, served))
             .configure(|app| {
                 if docs {
@@ -112,6 +127,7 @@ pub fn bind(config: ServerConfig, parts: Parts) -> std::io::Result<BoundServer> 
             .wrap(TracingLogger::<RequestSpan>::new())
             .wrap(from_fn(edge))
     })
+    .on_connect(push::remember)
     .workers(config.workers.max(1))
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(HEAD_TIMEOUT)
@@ -171,22 +187,28 @@ async fn keep_up(metrics: PrometheusHandle) {
     }
 }
 
-fn add_data(
-    app: &mut ServiceConfig,
-    shared: Shared,
+/// What is behind the routes, as handlers reach it.
+#[derive(Clone, Default)]
+pub(crate) struct Sides {
     commands: Option<Data<CommandSide>>,
     queries: Option<Data<QuerySide>>,
     audit: Option<Data<AuditSide>>,
-) {
+    admin: Option<Data<AdminSide>>,
+}
+
+fn add_data(app: &mut ServiceConfig, shared: Shared, sides: Sides) {
     app.app_data(shared);
-    if let Some(commands) = commands {
+    if let Some(commands) = sides.commands {
         app.app_data(commands);
     }
-    if let Some(queries) = queries {
+    if let Some(queries) = sides.queries {
         app.app_data(queries);
     }
-    if let Some(audit) = audit {
+    if let Some(audit) = sides.audit {
         app.app_data(audit);
+    }
+    if let Some(admin) = sides.admin {
+        app.app_data(admin);
     }
 }
 
@@ -211,6 +233,22 @@ fn add_docs(app: &mut ServiceConfig) {
     app.service(SwaggerUi::new(routes::SWAGGER_UI).config(SwaggerConfig::from(routes::OPENAPI_DOCUMENT)));
 }
 
+/// The command routes for requests that came inside another one (`commands::batch`): no other route, and no batch in a batch.
+pub(crate) async fn inner_door(shared: Shared, sides: Sides) -> Result<Opened, ()> {
+    let is_inside = |spec: &RouteSpec| spec.kind == Kind::Command && matches!(spec.access, Access::Requires(_));
+    let app = App::new()
+        .configure(|app| add_data(app, shared, sides))
+        .configure(|app| add_routes(app, is_inside))
+        .default_service(web::to(nothing_here))
+        .wrap(from_fn(guard))
+        .wrap(from_fn(edge));
+    let service = Rc::new(app.into_factory().new_service(AppConfig::default()).await?);
+    Ok(Rc::new(move |request| {
+        let service = Rc::clone(&service);
+        Box::pin(async move { service.call(request).await })
+    }))
+}
+
 /// Reached only for a route of the side that this process does not have: the guard answers for the others.
 async fn nothing_here() -> Result<&'static str, ApiError> {
     Err(ApiError::route_not_found())
@@ -219,8 +257,17 @@ async fn nothing_here() -> Result<&'static str, ApiError> {
 fn cors(origins: &[String]) -> Cors {
     let cors = origins.iter().fold(Cors::default(), |cors, origin| cors.allowed_origin(origin));
     cors.allowed_methods(["GET", "POST", "PUT", "PATCH", "DELETE"])
-        .allowed_headers(["authorization", "content-type", "idempotency-key", "if-match", "x-tenant-id", "x-min-position", "x-request-id"])
-        .expose_headers(["etag", "idempotency-replayed", "retry-after", "x-position", "x-request-id"])
+        .allowed_headers([
+            "authorization",
+            "content-type",
+            "idempotency-key",
+            "if-match",
+            "last-event-id",
+            "x-tenant-id",
+            "x-min-position",
+            "x-request-id",
+        ])
+        .expose_headers(["etag", "idempotency-replayed", "location", "retry-after", "x-position", "x-request-id"])
         .max_age(600)
 }
 
@@ -256,6 +303,7 @@ mod tests {
     async fn answer(request: TestRequest) -> ServiceResponse {
         let shared = Data::new(SharedState {
             verifier: Verifier::new(keys(), TokenPolicy::default()),
+            revocations: Revocations::none(),
             keys: keys(),
             request_hash_key: [3; 32],
             profile: "test".to_owned(),
@@ -264,7 +312,7 @@ mod tests {
             tasks: Tasks::new(Handle::current()),
         });
         let app = App::new()
-            .configure(|app| add_data(app, shared, None, None, None))
+            .configure(|app| add_data(app, shared, Sides::default()))
             .configure(|app| add_routes(app, |_| true))
             .configure(add_docs)
             .default_service(web::to(nothing_here))
@@ -298,7 +346,7 @@ mod tests {
                 Access::Public => assert!(response.status().is_success(), "{}", spec.path),
                 // The guard lets it through, what is behind it does not.
                 Access::Signed => assert!(!response.status().is_success(), "{}", spec.path),
-                Access::Requires(_) => {
+                Access::Requires(_) | Access::Authenticated => {
                     assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{}", spec.path);
                     assert!(response.headers().contains_key(WWW_AUTHENTICATE));
                     assert_eq!(code(response).await, "UNAUTHENTICATED");

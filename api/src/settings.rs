@@ -5,6 +5,7 @@
 
 mod files; // where they are kept
 mod seals; // how the logs are sealed
+mod sessions; // how soon their end is noticed
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,8 +18,11 @@ use serde::Deserialize;
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::StreamLimits;
+
 pub use files::{Bucket, Files, FilesBackend};
 pub use seals::Seals;
+pub use sessions::Sessions;
 
 /// Environment variables are named `HOLDFAST__SECTION__KEY`.
 pub const ENVIRONMENT_PREFIX: &str = "HOLDFAST";
@@ -31,6 +35,7 @@ pub struct Settings {
     pub database: Database,
     pub nats: Nats,
     pub auth: Auth,
+    pub sessions: Sessions,
     pub secrets: Secrets,
     pub files: Files,
     pub seals: Seals,
@@ -190,11 +195,23 @@ pub struct Limits {
     pub writer_queue: usize,
     /// How long a query waits for `X-Min-Position`.
     pub min_position_wait_ms: u64,
+    /// Streams of events that one user may read at the same time: 1 to 20.
+    pub streams_per_user: usize,
+    /// Those of all users, in this process.
+    pub streams: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { writers: 0, writer_queue: 4096, min_position_wait_ms: 5_000 }
+        let StreamLimits { per_user, total } = StreamLimits::default();
+        Self { writers: 0, writer_queue: 4096, min_position_wait_ms: 5_000, streams_per_user: per_user, streams: total }
+    }
+}
+
+impl Limits {
+    #[must_use]
+    pub fn streams(&self) -> StreamLimits {
+        StreamLimits { per_user: self.streams_per_user, total: self.streams }
     }
 }
 
@@ -416,6 +433,10 @@ impl Settings {
         }
         if self.http.cors_origins.iter().any(|origin| origin.contains('*')) {
             return Err(invalid("http.cors_origins", "wildcards are not allowed"));
+        }
+        self.sessions.check()?;
+        if !(1..=20).contains(&self.limits.streams_per_user) {
+            return Err(invalid("limits.streams_per_user", "must be 1 to 20"));
         }
         if self.limits.writer_queue == 0 {
             return Err(invalid("limits.writer_queue", "must be at least 1"));

@@ -12,7 +12,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::{Keyring, Verifier};
+use crate::auth::{Keyring, Revocations, Verifier};
 use crate::commands::esign_webhook::WebhookSecrets;
 use crate::error::ApiError;
 use crate::health::Check;
@@ -24,6 +24,7 @@ pub(crate) type Shared = Data<SharedState>;
 
 pub(crate) struct SharedState {
     pub(crate) verifier: Verifier,
+    pub(crate) revocations: Arc<Revocations>,
     pub(crate) keys: Arc<Keyring>,
     /// Fingerprints of requests are made with it.
     pub(crate) request_hash_key: [u8; 32],
@@ -75,6 +76,12 @@ impl Tasks {
         use tracing::Instrument as _;
         let task = self.tracker.spawn_on(work.in_current_span(), &self.runtime);
         task.await.unwrap_or_else(|error| Err(ApiError::internal(&error)))
+    }
+
+    /// For work that outlives the handler that began it.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        use tracing::Instrument as _;
+        self.tracker.spawn_on(work.in_current_span(), &self.runtime);
     }
 
     /// Returns when everything that was begun is done.

@@ -13,7 +13,7 @@ mod common;
 
 use common::*;
 use futures::future::join_all;
-use holdfast_commands::reaction::{Reactor, dead_letters};
+use holdfast_commands::reaction::{DeadLetterFilter, Reactor, dead_letters};
 use holdfast_commands::{Clock, IdempotencyKey, KeyOwner, Refusal, Request, Writers};
 use holdfast_domain::escrow::*;
 use holdfast_domain::event::AnyEvent;
@@ -244,7 +244,7 @@ async fn every_reaction_runs_twice_and_leaves_one_effect() {
         world.settle(writers).await;
         assert_eq!(world.events().await.len(), before.len());
     }
-    assert!(dead_letters(&world.pool("holdfast_reactor").await, None).await.unwrap().is_empty());
+    assert!(dead_letters(&world.pool("holdfast_reactor").await, &DeadLetterFilter::default(), None, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -359,14 +359,15 @@ async fn a_refused_step_is_put_aside_parks_its_chain_and_can_be_driven_again() {
     assert!(writers.execute(refused).await.is_err());
     world.settle(&writers).await;
     let pool = world.pool("holdfast_reactor").await;
-    let letters = dead_letters(&pool, Some(world.tenant_id)).await.unwrap();
+    let letters =
+        dead_letters(&pool, &DeadLetterFilter { tenant_id: Some(world.tenant_id), ..DeadLetterFilter::default() }, None, 10).await.unwrap();
     assert_eq!(letters.len(), 1);
     assert_eq!((letters[0].reaction.as_str(), letters[0].attempt), ("credit_legs", 1));
     assert_eq!(names(&world, id).await.last().map(String::as_str), Some("escrow.released"), "not closed while its money is in transit");
     let command = holdfast_domain::tenant::TenantCommand::RedriveReaction { dead_letter_id: letters[0].id, reason: "repaired".to_owned() };
     world.send::<holdfast_domain::tenant::Tenant>(&writers, world.tenant_id.uuid(), command, platform(), None).await.unwrap();
     world.settle(&writers).await;
-    assert!(dead_letters(&pool, None).await.unwrap().is_empty());
+    assert!(dead_letters(&pool, &DeadLetterFilter::default(), None, 10).await.unwrap().is_empty());
     assert_eq!(names(&world, id).await.last().map(String::as_str), Some("escrow.closed"));
     assert_eq!(world.count("wallet.credited").await, 2);
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::*;
 use holdfast_commands::Writers;
-use holdfast_commands::reaction::{Reactor, dead_letters};
+use holdfast_commands::reaction::{DeadLetterFilter, Reactor, dead_letters};
 use holdfast_domain::booking::{Accept, Agreement, Booking, BookingCommand, BookingParties, CreateBooking, Evidence, OtpProof, Slot};
 use holdfast_domain::contract::{Contract, ContractCommand, Signature, SignatureMethod, document_hash};
 use holdfast_domain::dispute::{CaseDecision, Dispute, DisputeCommand};
@@ -236,7 +236,7 @@ async fn story(weather: Weather) -> Left {
     for ((code, _, _), minor) in stage.world.book().await {
         *book.entry(code).or_insert(0) += minor;
     }
-    let parked = dead_letters(&stage.world.pool("holdfast_reactor").await, None).await.unwrap().len();
+    let parked = dead_letters(&stage.world.pool("holdfast_reactor").await, &DeadLetterFilter::default(), None, 1_000).await.unwrap().len();
     Left { events, book, parked }
 }
 

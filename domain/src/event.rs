@@ -21,6 +21,7 @@ use crate::escrow::Escrow;
 use crate::job::Job;
 use crate::kernel::{DeadlineChange, Sealed, StoredEvent, TenantAggregate};
 use crate::person::Person;
+use crate::session::Session;
 use crate::tenant::Tenant;
 use crate::wallet::Wallet;
 
@@ -177,6 +178,7 @@ aggregates! {
     Asset,
     Person,
     Access,
+    Session,
 }
 
 /// Finds an aggregate's own events among all.

@@ -15,5 +15,6 @@ pub mod job;
 pub mod kernel;
 pub mod ledger;
 pub mod person;
+pub mod session;
 pub mod tenant;
 pub mod wallet;

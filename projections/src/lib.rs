@@ -17,9 +17,11 @@ pub mod ledger;
 pub mod person;
 pub mod personal;
 pub mod positions;
+pub mod push;
 pub mod query;
 pub mod rebuild;
 pub mod runtime;
+pub mod session;
 pub mod statement;
 pub mod wallet;
 
@@ -46,6 +48,7 @@ pub fn all_projections() -> Vec<Projection> {
         dispute::projection(),
         asset::projection(),
         person::projection(),
+        session::projection(),
     ]
 }
 

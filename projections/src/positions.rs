@@ -34,8 +34,6 @@ pub struct Behind {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// Woken whenever some position has moved.
-    moved: Notify,
     /// Asks the watcher to look now.
     look: Notify,
     /// Bounds how many wait.
@@ -45,7 +43,15 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     positions: HashMap<(TenantId, String), i64>,
-    waiting: HashMap<TenantId, usize>,
+    waiting: HashMap<TenantId, Waiters>,
+}
+
+/// Those who wait for one tenant.
+#[derive(Debug, Default)]
+struct Waiters {
+    count: usize,
+    /// Woken whenever some position of the tenant has moved.
+    moved: Arc<Notify>,
 }
 
 impl Positions {
@@ -53,8 +59,7 @@ impl Positions {
     /// it the sweep alone finds out. At most `max_waiting` requests wait at the same time.
     #[must_use]
     pub fn start(pool: Pool, listen_url: Option<String>, max_waiting: usize, shutdown: CancellationToken) -> Self {
-        let shared =
-            Arc::new(Shared { state: Mutex::default(), moved: Notify::new(), look: Notify::new(), places: Semaphore::new(max_waiting) });
+        let shared = Arc::new(Shared { state: Mutex::default(), look: Notify::new(), places: Semaphore::new(max_waiting) });
         let positions = Self { shared };
         tokio::spawn(positions.clone().watch(pool, shutdown.clone()));
         if let Some(url) = listen_url {
@@ -74,20 +79,23 @@ impl Positions {
         }
         let behind = |position| Behind { wanted: min_position, position };
         let Ok(_place) = self.shared.places.try_acquire() else { return Err(behind(least())) };
-        let _waiting = Waiting::new(self, tenant_id);
-        let reached = async {
-            loop {
-                let moved = self.shared.moved.notified();
-                tokio::pin!(moved);
-                moved.as_mut().enable(); // before looking, so that no move is missed
-                let position = least();
-                if position >= min_position {
-                    return position;
-                }
-                moved.await;
+        tokio::time::timeout(timeout, self.reached(projections, tenant_id, min_position)).await.map_err(|_| behind(least()))
+    }
+
+    /// Answers with the least position of `projections` as soon as it is at least `min_position`, however long that takes. For
+    /// callers who bound themselves how many of them there are.
+    pub async fn reached(&self, projections: &[&str], tenant_id: TenantId, min_position: i64) -> i64 {
+        let waiting = Waiting::new(self, tenant_id);
+        loop {
+            let moved = waiting.moved.notified();
+            tokio::pin!(moved);
+            moved.as_mut().enable(); // before looking, so that no move is missed
+            let position = self.least(projections, tenant_id);
+            if position >= min_position {
+                return position;
             }
-        };
-        tokio::time::timeout(timeout, reached).await.map_err(|_| behind(least()))
+            moved.await;
+        }
     }
 
     fn least(&self, projections: &[&str], tenant_id: TenantId) -> i64 {
@@ -146,9 +154,10 @@ impl Positions {
         for (tenant_id, projection, position) in news {
             let known = state.positions.entry((tenant_id, projection)).or_default();
             *known = position.max(*known);
+            if let Some(waiters) = state.waiting.get(&tenant_id) {
+                waiters.moved.notify_waiters();
+            }
         }
-        drop(state);
-        self.shared.moved.notify_waiters();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -160,22 +169,27 @@ impl Positions {
 struct Waiting<'a> {
     positions: &'a Positions,
     tenant_id: TenantId,
+    moved: Arc<Notify>,
 }
 
 impl<'a> Waiting<'a> {
     fn new(positions: &'a Positions, tenant_id: TenantId) -> Self {
-        *positions.state().waiting.entry(tenant_id).or_default() += 1;
+        let mut state = positions.state();
+        let waiters = state.waiting.entry(tenant_id).or_default();
+        waiters.count += 1;
+        let moved = Arc::clone(&waiters.moved);
+        drop(state);
         positions.shared.look.notify_one();
-        Self { positions, tenant_id }
+        Self { positions, tenant_id, moved }
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let mut state = self.positions.state();
-        if let Some(count) = state.waiting.get_mut(&self.tenant_id) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(waiters) = state.waiting.get_mut(&self.tenant_id) {
+            waiters.count -= 1;
+            if waiters.count == 0 {
                 state.waiting.remove(&self.tenant_id);
             }
         }
@@ -211,14 +225,7 @@ mod tests {
     }
 
     fn positions(max_waiting: usize) -> Positions {
-        Positions {
-            shared: Arc::new(Shared {
-                state: Mutex::default(),
-                moved: Notify::new(),
-                look: Notify::new(),
-                places: Semaphore::new(max_waiting),
-            }),
-        }
+        Positions { shared: Arc::new(Shared { state: Mutex::default(), look: Notify::new(), places: Semaphore::new(max_waiting) }) }
     }
 
     #[tokio::test]

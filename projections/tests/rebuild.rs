@@ -7,118 +7,14 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_domain::event::aggregate_type;
-use holdfast_domain::kernel::TenantId;
-use holdfast_eventlog::db::Pool;
 use holdfast_eventlog::subscription::{self, Consumer, SubscriptionSettings};
-use holdfast_eventlog::{Batch, EventLog, NewEvent, StoredEvent, StreamId, Unit};
-use holdfast_projections::rebuild::{Kind, RebuildError, Rebuilder, find_run, pause, pool_settings, request_run, resume, status};
+use holdfast_projections::rebuild::{Kind, Order, RebuildError, order, status};
 use holdfast_projections::runtime::Projector;
 use holdfast_projections::{all_projections, projectors};
-use support::{Database, History, Log, TestKeys, eur, tenant, with};
+use serde_json::json;
+use support::world::{A, AllKeys, B, World, append, ended, ordered};
+use support::{eur, tenant, with};
 use tokio_util::sync::CancellationToken;
-
-const A: u128 = 0xA1;
-const B: u128 = 0xB1;
-
-/// A read database with its log, what is at work on both, and two tenants with something in every table.
-struct World {
-    database: Arc<Database>,
-    log: Log,
-    writer: EventLog,
-    reading: EventLog,
-    rebuilder: Rebuilder,
-    keys: TestKeys,
-    a: History,
-    b: History,
-}
-
-impl World {
-    async fn new(database: Arc<Database>) -> Self {
-        let log = Log::create(&database).await;
-        let (writer, reading) = (log.events("holdfast_writer").await, log.events("holdfast_projector").await);
-        let (mut a, mut b) = (History::of_everything(tenant(A)), History::typical(tenant(B)));
-        let keys = a.keys.clone();
-        for history in [&mut a, &mut b] {
-            append(&writer, history.tenant, &history.events).await;
-            history.events = reading.read(history.tenant, 0, 1000).await.unwrap(); // with the log's own times
-        }
-        let all = AllKeys(vec![a.keys.clone(), b.keys.clone()]);
-        let [live, shadow] = pool_settings();
-        let url = database.url_as("holdfast_projector");
-        let (live, shadow) = (Pool::connect(&url, live).await.unwrap(), Pool::connect(&url, shadow).await.unwrap());
-        let rebuilder = Rebuilder::new(live, shadow, reading.clone(), Arc::new(all));
-        let world = Self { database, log, writer, reading, rebuilder, keys, a, b };
-        for history in [&world.a, &world.b] {
-            world.database.project(history, 50).await;
-        }
-        world
-    }
-
-    /// What tenant A's history has after `from`, as the log stores it.
-    async fn append(&mut self, from: i64) {
-        append(&self.writer, self.a.tenant, &self.a.events[usize::try_from(from).unwrap()..]).await;
-        self.a.events = self.reading.read(self.a.tenant, 0, 1000).await.unwrap();
-    }
-
-    /// By an independent fold of the log in memory.
-    async fn assert_verified(&self, projection: &str) {
-        let checks = self.rebuilder.verify(projection, None).await.unwrap();
-        assert!(!checks.is_empty());
-        for (tenant, checks) in checks {
-            assert!(checks.iter().all(|check| check.different == 0), "{tenant}: {checks:?}");
-        }
-    }
-
-    async fn end(self) {
-        self.log.drop(&self.database).await;
-    }
-
-    async fn oid(&self, table: &str) -> i64 {
-        self.database.count(&format!("SELECT '{table}'::regclass::oid::bigint")).await
-    }
-}
-
-/// The keys of several histories.
-struct AllKeys(Vec<TestKeys>);
-
-impl holdfast_projections::personal::Keys for AllKeys {
-    fn load<'a>(
-        &'a self,
-        tenant_id: TenantId,
-        wanted: &'a [holdfast_projections::personal::KeyRef],
-    ) -> futures::future::BoxFuture<
-        'a,
-        Result<
-            std::collections::HashMap<holdfast_projections::personal::KeyRef, holdfast_projections::personal::SubjectKey>,
-            holdfast_projections::personal::KeysError,
-        >,
-    > {
-        Box::pin(async move {
-            let mut found = std::collections::HashMap::new();
-            for keys in &self.0 {
-                found.extend(keys.load(tenant_id, wanted).await?);
-            }
-            Ok(found)
-        })
-    }
-}
-
-async fn append(log: &EventLog, tenant_id: TenantId, events: &[StoredEvent]) {
-    for event in events {
-        let stream =
-            StreamId { tenant_id, aggregate_type: aggregate_type(&event.aggregate_type).unwrap(), aggregate_id: event.aggregate_id };
-        let new = NewEvent {
-            event_type: event.event_type.clone(),
-            event_version: event.event_version.clone(),
-            payload: event.payload.clone(),
-            metadata: event.metadata.clone(),
-        };
-        let unit =
-            Unit { stream, first_sequence: event.sequence, events: vec![new], receipts: Vec::new(), claims: Vec::new(), gated: false };
-        log.append(&Batch { units: vec![unit], known: [(tenant_id, event.position - 1)].into() }).await.unwrap();
-    }
-}
 
 #[tokio::test]
 async fn every_projection_is_rebuilt_and_swapped_while_events_come_in() {
@@ -279,7 +175,7 @@ async fn a_log_with_a_gap_swaps_nothing() {
         let refused = world.rebuilder.rebuild("ledger", Some(world.b.tenant), "test").await;
         assert!(matches!(refused, Err(RebuildError::Gap { position, .. }) if position == head), "{refused:?}");
         assert_eq!(world.oid("journal_lines").await, before);
-        let all = status(&world.rebuilder).await.unwrap();
+        let all = status(world.rebuilder.pool(), world.rebuilder.log()).await.unwrap();
         let ledger = all.iter().find(|status| status.name == "ledger").unwrap();
         assert_eq!(ledger.last_run.as_ref().unwrap().state, "failed");
         world.end().await;
@@ -329,7 +225,7 @@ async fn a_projection_that_stopped_is_tried_and_resumed() {
         assert!(support::feed(projector.as_ref(), &world.a, 100).await.is_err());
         let stopped =
             |all: Vec<holdfast_projections::rebuild::Status>| all.into_iter().find(|status| status.name == "wallet").unwrap().stopped;
-        let at = stopped(status(&world.rebuilder).await.unwrap());
+        let at = stopped(status(world.rebuilder.pool(), world.rebuilder.log()).await.unwrap());
         assert_eq!(at.len(), 1);
         let still = world.rebuilder.attempt("wallet", world.a.tenant).await.unwrap();
         assert_eq!(
@@ -346,9 +242,10 @@ async fn a_projection_that_stopped_is_tried_and_resumed() {
         assert_eq!(before_it["wallet_id"], after_it["wallet_id"]);
         assert_ne!(before_it["available"], after_it["available"]);
         assert_eq!(world.database.dump("wallets").await, before);
-        assert_eq!(stopped(status(&world.rebuilder).await.unwrap()).len(), 1);
-        let pool = world.database.pool_as("holdfast_projector").await;
-        assert_eq!(resume(&pool, "wallet", Some(world.a.tenant)).await.unwrap(), (0, 1));
+        assert_eq!(stopped(status(world.rebuilder.pool(), world.rebuilder.log()).await.unwrap()).len(), 1);
+        let pool = world.database.pool_as("holdfast_writer").await;
+        let resumed = ordered(&pool, "wallet", Some(world.a.tenant), Kind::Resume).await.unwrap().run;
+        assert_eq!(resumed.report.unwrap(), json!({ "pauses": 0, "stops": 1 }));
         support::feed(projector.as_ref(), &world.a, 100).await.unwrap();
         world.assert_verified("wallet").await;
         assert!(matches!(world.rebuilder.attempt("wallet", world.a.tenant).await, Err(RebuildError::NotStopped("wallet"))));
@@ -361,20 +258,23 @@ async fn a_projection_that_stopped_is_tried_and_resumed() {
 async fn what_is_paused_is_left_alone_until_it_is_resumed() {
     with(|database| async move {
         let mut world = World::new(database).await;
-        let pool = world.database.pool_as("holdfast_projector").await;
+        let pool = world.database.pool_as("holdfast_writer").await;
         let projector: Arc<Projector> = world.database.projector("audit", &world.keys).await;
         let from = world.a.head();
         world.a.deposit(0xDD_3333, eur("1.00"));
         world.append(from).await;
         for tenant in [None, Some(world.a.tenant)] {
-            assert!(pause(&pool, "audit", tenant, "test").await.unwrap());
-            assert!(!pause(&pool, "audit", tenant, "test").await.unwrap());
+            for was in [false, true] {
+                let paused = ordered(&pool, "audit", tenant, Kind::Pause).await.unwrap().run;
+                assert_eq!((paused.state.as_str(), paused.report), ("done", Some(json!({ "wasPaused": was }))));
+            }
             // Also one that has not looked does not go on.
             assert!(support::feed(world.database.projector("audit", &world.keys).await.as_ref(), &world.a, 100).await.is_err());
             projector.checkpoints().await.unwrap();
             assert!(!projector.owns(world.a.tenant));
             assert_eq!(projector.owns(world.b.tenant), tenant.is_some());
-            assert_eq!(resume(&pool, "audit", tenant).await.unwrap(), (1, 0));
+            let resumed = ordered(&pool, "audit", tenant, Kind::Resume).await.unwrap().run;
+            assert_eq!(resumed.report.unwrap(), json!({ "pauses": 1, "stops": 0 }));
         }
         support::feed(projector.as_ref(), &world.a, 100).await.unwrap();
         assert!(projector.owns(world.a.tenant));
@@ -393,23 +293,14 @@ async fn a_new_version_rebuilds_by_itself_and_requests_are_worked_off() {
             .execute(&world.database.admin).await.unwrap();
         let shutdown = CancellationToken::new();
         let keeping = tokio::spawn(world.rebuilder.clone().keep(shutdown.clone()));
-        let pool = world.database.pool_as("holdfast_projector").await;
-        let id = request_run(&pool, "wallet", None, Kind::Rebuild, true, "an admin").await.unwrap();
-        let verify = request_run(&pool, "credits", None, Kind::Verify, false, "an admin").await.unwrap();
-        let ended = async |id| {
-            for _ in 0..300 {
-                let run = find_run(&pool, id).await.unwrap().unwrap();
-                if run.ended_at.is_some() {
-                    return run;
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            find_run(&pool, id).await.unwrap().unwrap()
-        };
-        let run = ended(id).await;
+        let pool = world.database.pool_as("holdfast_writer").await;
+        let rebuild = Order { swap: true, ..Order::new("wallet", None, Kind::Rebuild, "an admin") };
+        let id = order(&pool, &rebuild).await.unwrap().run.id;
+        let verify = ordered(&pool, "credits", None, Kind::Verify).await.unwrap().run.id;
+        let run = ended(&pool, id).await;
         assert_eq!((run.state.as_str(), run.error.as_deref()), ("swapped", None));
         assert_eq!(run.events_done, world.a.head() + world.b.head());
-        assert_eq!(ended(verify).await.state, "done");
+        assert_eq!(ended(&pool, verify).await.state, "done");
         for _ in 0..100 {
             if world.oid("audit_log").await != before {
                 break;

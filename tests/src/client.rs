@@ -92,7 +92,8 @@ pub async fn send(request: RequestBuilder) -> reqwest::Result<Answer> {
     let replayed = header("idempotency-replayed").as_deref() == Some("true");
     let status = response.status().as_u16();
     let headers = response.headers().clone();
-    let text = response.text().await?;
+    // A stream has no end.
+    let text = if header("content-type").as_deref() == Some("text/event-stream") { String::new() } else { response.text().await? };
     let body = serde_json::from_str(&text).unwrap_or(Value::Null);
     Ok(Answer { status, body, text, position, replayed, headers })
 }

@@ -7,6 +7,7 @@ mod client;
 mod flow;
 mod nats;
 pub mod requirements;
+mod stream;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ use uuid::Uuid;
 pub use client::{Answer, Client, send};
 pub use flow::{Flow, Parties, bank_reference, expect};
 pub use nats::NatsServer;
+pub use stream::{EventStream, Pushed};
 
 const ISSUER: &str = "https://holdfast.test";
 const AUDIENCE: &str = "holdfast";
@@ -196,6 +198,32 @@ impl System {
         Ok(())
     }
 
+    /// SIGTERM: the process may finish what it has begun.
+    ///
+    /// # Errors
+    /// When there is no process.
+    pub fn terminate(&self) -> anyhow::Result<()> {
+        let id = self.process.as_ref().context("not running")?.id();
+        ensure!(Command::new("kill").args(["-TERM", &id.to_string()]).status()?.success(), "no signal could be sent");
+        Ok(())
+    }
+
+    /// True when the process has ended by itself within `patience`.
+    ///
+    /// # Errors
+    /// When there is no process.
+    pub async fn has_ended(&mut self, patience: Duration) -> anyhow::Result<bool> {
+        let begun = Instant::now();
+        let process = self.process.as_mut().context("not running")?;
+        while begun.elapsed() < patience {
+            if process.try_wait()?.is_some() {
+                return Ok(true);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(false)
+    }
+
     /// What the process has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
@@ -219,8 +247,16 @@ impl System {
     /// # Errors
     /// When no token can be signed.
     pub fn client(&self, tenant_id: TenantId, party_id: PartyId, roles: &[Role]) -> anyhow::Result<Client> {
+        self.client_for(tenant_id, party_id, roles, 3_600)
+    }
+
+    /// With a token that lives for `ttl_s` seconds.
+    ///
+    /// # Errors
+    /// When no token can be signed.
+    pub fn client_for(&self, tenant_id: TenantId, party_id: PartyId, roles: &[Role], ttl_s: u64) -> anyhow::Result<Client> {
         let subject = Subject { tenant_id, party_id, roles: roles.iter().copied().collect(), limits: Vec::new() };
-        let token = self.issuer.issue(&subject, now_s(), 3_600).context("token")?;
+        let token = self.issuer.issue(&subject, now_s(), ttl_s).context("token")?;
         Ok(Client::new(&self.base_url, tenant_id, &token))
     }
 

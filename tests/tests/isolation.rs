@@ -121,7 +121,7 @@ async fn foreign_and_missing_ids_answer_alike_on_every_route() -> anyhow::Result
             let path = match case.foreign {
                 Foreign::Path(id) => things.path(case.path, id),
                 Foreign::Parameter(name) => format!("{}?{name}={}", case.path, things.0["party"]),
-                Foreign::Body | Foreign::OwnTenantOnly => case.path.to_owned(),
+                Foreign::Body | Foreign::OwnTenantOnly | Foreign::EveryTenant => case.path.to_owned(),
             };
             let mut request = client.request(method(case.method), &path);
             if case.method != "GET" {
@@ -168,7 +168,7 @@ async fn who_may_not_is_refused_on_every_route() -> anyhow::Result<()> {
         let path = Things::missing();
         let path = match case.foreign {
             Foreign::Path(id) => path.path(case.path, id),
-            Foreign::Body | Foreign::Parameter(_) | Foreign::OwnTenantOnly => case.path.to_owned(),
+            Foreign::Body | Foreign::Parameter(_) | Foreign::OwnTenantOnly | Foreign::EveryTenant => case.path.to_owned(),
         };
         let client = system.client(tenant_id, PartyId(Uuid::new_v4()), &[case.denied])?;
         let body = if case.body.is_empty() { "{}" } else { case.body };

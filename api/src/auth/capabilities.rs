@@ -97,8 +97,16 @@ capabilities! {
     AssetsRead "assets.read",
     /// Erase persons, for ever, and see the certificates.
     PrivacyErase "privacy.erase",
+    /// What happens, as it happens; programs read NATS instead.
+    EventsStream "events.stream",
+    /// Sessions of others.
+    SessionsRevoke "sessions.revoke",
+    /// One's own session.
+    SessionsEnd "sessions.end",
     /// Platform only.
     DeadLettersRedrive "super.dead_letters",
+    /// Rebuild, compare, swap, pause and resume read models, of all tenants. Platform only.
+    ProjectionsRebuild "super.projections",
 }
 
 use Capability as C;
@@ -145,6 +153,9 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::CreditsPurchase,
             C::AssetsUpload,
             C::AssetsRead,
+            C::EventsStream,
+            C::SessionsRevoke,
+            C::SessionsEnd,
         ],
         Role::Finance => &[
             C::EscrowRead,
@@ -161,6 +172,8 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::CreditsRevoke,
             C::CreditsPurchase,
             C::AssetsRead,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
         Role::Ops => &[
             C::EscrowCreate,
@@ -186,6 +199,8 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::DisputesAssign,
             C::AssetsUpload,
             C::AssetsRead,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
         Role::TalentManager => &[
             C::EscrowCreate,
@@ -204,6 +219,8 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::DisputesEvidence,
             C::AssetsUpload,
             C::AssetsRead,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
         Role::Casting => &[
             C::EscrowCreate,
@@ -216,6 +233,8 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::ContractsCreate,
             C::AssetsUpload,
             C::AssetsRead,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
         Role::Talent => &[
             C::EscrowReadOwn,
@@ -232,6 +251,8 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::DisputesEvidence,
             C::CreditsReadOwn,
             C::AssetsUpload,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
         // `DeliveryApprove`: the domain lets a payer approve only when its organisation is the tenant (ESC-50a).
         Role::Payer => &[
@@ -249,8 +270,10 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::CreditsReadOwn,
             C::CreditsPurchase,
             C::AssetsUpload,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
-        Role::Viewer => &[C::EscrowRead, C::JobsRead, C::BookingsRead, C::ContractsRead, C::DisputesRead],
+        Role::Viewer => &[C::EscrowRead, C::JobsRead, C::BookingsRead, C::ContractsRead, C::DisputesRead, C::EventsStream, C::SessionsEnd],
         Role::Auditor => &[
             C::EscrowRead,
             C::WalletRead,
@@ -262,6 +285,8 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::DisputesRead,
             C::CreditsRead,
             C::AssetsRead,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
         Role::Superadmin | Role::PlatformAdmin => &[
             C::EscrowCreate,
@@ -282,6 +307,7 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::TenantManageSettings,
             C::PrivacyErase,
             C::DeadLettersRedrive,
+            C::ProjectionsRebuild,
             C::JobsRead,
             C::BookingsRead,
             C::BookingsManage,
@@ -294,19 +320,25 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::CreditsIssue,
             C::CreditsRevoke,
             C::AssetsRead,
+            C::EventsStream,
+            C::SessionsRevoke,
+            C::SessionsEnd,
         ],
-        Role::BillingAdmin => &[C::WalletRead, C::CreditsRead],
+        Role::BillingAdmin => &[C::WalletRead, C::CreditsRead, C::EventsStream, C::SessionsEnd],
         Role::PlatformOps => &[
             C::EscrowRead,
             C::WalletRead,
             C::LedgerVerify,
             C::AuditRead,
             C::DeadLettersRedrive,
+            C::ProjectionsRebuild,
             C::JobsRead,
             C::BookingsRead,
             C::ContractsRead,
             C::DisputesRead,
             C::CreditsRead,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
         Role::PlatformFinance => &[
             C::EscrowRead,
@@ -325,6 +357,8 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::CreditsRead,
             C::CreditsIssue,
             C::CreditsRevoke,
+            C::EventsStream,
+            C::SessionsEnd,
         ],
         Role::TrustSafety => &[
             C::EscrowRead,
@@ -338,6 +372,9 @@ pub const fn granted(role: Role) -> &'static [Capability] {
             C::DisputesRead,
             C::DisputesAssign,
             C::AssetsRead,
+            C::EventsStream,
+            C::SessionsRevoke,
+            C::SessionsEnd,
         ],
         Role::Service => &[C::EscrowCreate, C::EscrowRead, C::EscrowLock, C::EscrowStart, C::CreditsRead, C::CreditsConsume],
     }
@@ -369,7 +406,7 @@ mod tests {
     fn only_the_platform_moves_money_by_itself() {
         // ESC-50b, ESC-50d, postings row 28, LED-18.
         for role in Role::ALL.iter().filter(|role| !role.is_platform()) {
-            for capability in [C::EscrowRefund, C::BankReceiptsRecord, C::LedgerTransfer, C::DeadLettersRedrive] {
+            for capability in [C::EscrowRefund, C::BankReceiptsRecord, C::LedgerTransfer, C::DeadLettersRedrive, C::ProjectionsRebuild] {
                 assert!(!granted(*role).contains(&capability), "{role:?} has {}", capability.as_str());
             }
         }

@@ -9,7 +9,7 @@ use actix_web::{Error, HttpMessage as _};
 use holdfast_domain::kernel::TenantId;
 use serde_json::json;
 
-use crate::auth::{Identity, holds, now_s};
+use crate::auth::{Barred, Identity, holds, now_s};
 use crate::edge::EdgeContext;
 use crate::error::ApiError;
 use crate::request::Caller;
@@ -18,7 +18,7 @@ use crate::state::Shared;
 
 /// Answers at once, or hands the request on with its [`Caller`].
 pub(crate) async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, Error> {
-    match admit(&request) {
+    match admit(&request).await {
         Ok(caller) => {
             if let Some(caller) = caller {
                 tracing::Span::current().record("tenant_id", tracing::field::display(caller.tenant_id));
@@ -31,17 +31,24 @@ pub(crate) async fn guard(request: ServiceRequest, next: Next<impl MessageBody +
 }
 
 /// `None` for public routes.
-fn admit(request: &ServiceRequest) -> Result<Option<Caller>, ApiError> {
+async fn admit(request: &ServiceRequest) -> Result<Option<Caller>, ApiError> {
     let pattern = request.match_pattern().ok_or_else(ApiError::route_not_found)?;
     if routes::is_documentation(&pattern) {
         return Ok(None);
     }
     let spec = routes::find(request.method(), &pattern).ok_or_else(|| ApiError::method_not_allowed(routes::methods_of(&pattern)))?;
-    let Access::Requires(any_of) = spec.access else { return Ok(None) };
+    let any_of = match spec.access {
+        Access::Public | Access::Signed => return Ok(None),
+        Access::Authenticated => None,
+        Access::Requires(any_of) => Some(any_of),
+    };
     let shared = request.app_data::<Shared>().ok_or_else(ApiError::internal_silent)?;
     let identity = authenticate(request, shared)?;
+    not_revoked(shared, &identity).await?;
     same_tenant(request, identity.tenant_id)?;
-    if !any_of.iter().any(|capability| holds(&identity.actor.roles, *capability)) {
+    if let Some(any_of) = any_of
+        && !any_of.iter().any(|capability| holds(&identity.actor.roles, *capability))
+    {
         let needed: Vec<_> = any_of.iter().map(|capability| capability.as_str()).collect();
         return Err(ApiError::policy_denied(json!({ "capability": needed })));
     }
@@ -67,6 +74,14 @@ fn same_tenant(request: &ServiceRequest, tenant_id: TenantId) -> Result<(), ApiE
     let named: TenantId =
         header.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| ApiError::validation("X-Tenant-Id", "is not a UUID"))?;
     if named == tenant_id { Ok(()) } else { Err(ApiError::policy_denied(json!({ "header": "X-Tenant-Id" }))) }
+}
+
+/// The signature is checked once per token; this is asked for every request.
+async fn not_revoked(shared: &Shared, identity: &Identity) -> Result<(), ApiError> {
+    shared.revocations.check(identity.tenant_id, identity.session_id).await.map_err(|barred| match barred {
+        Barred::Revoked => ApiError::session_revoked(),
+        Barred::Unknown => ApiError::unavailable("it cannot be found out at the moment whether this session was revoked"),
+    })
 }
 
 /// What every command must and must not carry, whatever its body.

@@ -66,7 +66,7 @@ pub struct Identity {
     pub tenant_id: TenantId,
     pub actor: Actor,
     pub session_id: Uuid,
-    expires_at_s: u64,
+    pub(crate) expires_at_s: u64,
 }
 
 impl From<Claims> for Identity {

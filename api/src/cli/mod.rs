@@ -14,6 +14,7 @@ mod reactions;
 mod relay;
 mod replay;
 mod serve;
+mod session;
 mod tenant;
 mod token;
 mod verify;
@@ -46,6 +47,7 @@ enum Command {
     Migrate(migrate::Arguments),
     Tenant(tenant::Arguments),
     Person(person::Arguments),
+    Session(session::Arguments),
     Token(token::Arguments),
     Demo(demo::Arguments),
     Verify(verify::Arguments),
@@ -83,6 +85,7 @@ async fn run(Arguments { global, command }: Arguments) -> anyhow::Result<ExitCod
         Command::Serve(arguments) => serve::run(&global, arguments).await,
         Command::Migrate(arguments) => migrate::run(&global, arguments).await,
         Command::Person(arguments) => person::run(&global, arguments).await,
+        Command::Session(arguments) => session::run(&global, arguments).await,
         Command::Tenant(arguments) => tenant::run(&global, arguments).await,
         Command::Token(arguments) => token::run(&global, arguments),
         Command::Demo(arguments) => demo::run(&global, arguments).await,

@@ -5,14 +5,13 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Subcommand;
 use holdfast_commands::person::{Obstacle, obstacle};
-use holdfast_commands::{Clock, Request, WriterSettings, Writers};
-use holdfast_domain::kernel::{CorrelationId, PartyId, RequestId, TenantId};
+use holdfast_domain::kernel::{PartyId, TenantId};
 use holdfast_domain::person::{ErasureReason, Person, PersonCommand};
 use holdfast_eventlog::EventLog;
 use uuid::Uuid;
 
 use super::context::Global;
-use super::tenant::operator;
+use super::tenant::Desk;
 use super::{print, wiring};
 use crate::settings::{DatabaseRole, Needs, Settings, Side};
 
@@ -83,22 +82,8 @@ async fn erase(settings: &Settings, tenant_id: TenantId, subject: PartyId, reaso
             bail!("{subject} is a party to disputes that are not closed: {}", disputes.join(", "))
         }
     }
-    let writers = Writers::start(&log, Clock::default(), &WriterSettings { writers: 1, ..WriterSettings::default() });
-    let request_id = Uuid::now_v7();
-    let request = Request::<Person> {
-        tenant_id,
-        aggregate_id: subject.uuid(),
-        command: PersonCommand::Erase { subject, reason },
-        actor: operator(),
-        request_id: RequestId(request_id),
-        correlation_id: CorrelationId(request_id),
-        causation_id: None,
-        hops: 0,
-        key: None,
-        if_match: None,
-        not_before: None,
-    };
-    let accepted = writers.execute(request).await.map_err(|refusal| anyhow::anyhow!("{refusal}"))?;
+    let command = PersonCommand::Erase { subject, reason };
+    let accepted = Desk::open(settings).await?.send::<Person>(tenant_id, subject.uuid(), command, None).await?;
     print::line(format!("{} at position {}", accepted.status, accepted.position))?;
     Ok(())
 }

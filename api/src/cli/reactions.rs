@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use holdfast_commands::reaction::{DeadLetter, DeadLetterFilter, dead_letters, find_dead_letter};
 use holdfast_domain::kernel::TenantId;
 use holdfast_domain::tenant::TenantCommand;
-use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::context::Global;
@@ -40,8 +40,9 @@ enum Command {
     },
 }
 
-const NEEDS: Needs =
-    Needs { tokens: false, secrets: false, database: &[(Side::Write, DatabaseRole::Writer), (Side::Write, DatabaseRole::Reactor)] };
+const NEEDS: Needs = Needs { tokens: false, secrets: false, database: &[(Side::Write, DatabaseRole::Writer)] };
+/// Whoever has more than this has one reason for them.
+const SHOWN: i64 = 1_000;
 
 pub(super) async fn run(global: &Global, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let opened = global.open(NEEDS).await?;
@@ -54,7 +55,8 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> anyhow::Result
 }
 
 async fn list(settings: &Settings, json: bool) -> anyhow::Result<()> {
-    let letters = open_letters(settings).await?;
+    let pool = wiring::pool(settings, Side::Write, DatabaseRole::Writer, 1).await?;
+    let letters = dead_letters(&pool, &DeadLetterFilter::default(), None, SHOWN).await.context("cannot read the dead letters")?;
     if json {
         return print::json(&serde_json::json!({ "deadLetters": letters }));
     }
@@ -62,39 +64,29 @@ async fn list(settings: &Settings, json: bool) -> anyhow::Result<()> {
         print::line("nothing was put aside")?;
         return Ok(());
     }
-    let text = |letter: &serde_json::Value, key: &str| letter[key].as_str().map_or_else(|| letter[key].to_string(), str::to_owned);
-    let rows: Vec<Vec<String>> = letters
-        .iter()
-        .map(|letter| {
-            ["id", "tenantId", "reaction", "step", "attempt", "createdAt", "reason"].iter().map(|key| text(letter, key)).collect()
-        })
-        .collect();
+    let row = |letter: &DeadLetter| {
+        vec![
+            letter.id.to_string(),
+            letter.tenant_id.to_string(),
+            letter.reaction.clone(),
+            letter.step.clone(),
+            letter.attempt.to_string(),
+            letter.created_at.to_rfc3339(),
+            letter.reason.to_string(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = letters.iter().map(row).collect();
     print::line(print::table(&["id", "tenant", "reaction", "step", "attempt", "since", "reason"], &[4], &rows))?;
     Ok(())
 }
 
-async fn open_letters(settings: &Settings) -> anyhow::Result<Vec<serde_json::Value>> {
-    let pool = wiring::pool(settings, Side::Write, DatabaseRole::Reactor, 1).await?;
-    let mut connection = pool.acquire().await.context("cannot reach the write database")?;
-    let rows = sqlx::query(
-        "SELECT json_build_object('id', id, 'tenantId', tenant_id, 'reaction', reaction, 'step', step, 'attempt', attempt, 'eventId', event_id, \
-         'eventPosition', event_position, 'createdAt', created_at, 'reason', reason) AS letter \
-         FROM dead_letters WHERE resolved_at IS NULL ORDER BY created_at, id",
-    )
-    .fetch_all(&mut *connection)
-    .await
-    .context("cannot read the dead letters")?;
-    rows.iter().map(|row| row.try_get("letter").context("cannot read a dead letter")).collect()
-}
-
 /// The command is stored first: the reactor sees it in the log and makes the attempt.
 async fn redrive(settings: &Settings, id: Uuid, reason: String) -> anyhow::Result<()> {
-    let letters = open_letters(settings).await?;
-    let letter =
-        letters.iter().find(|letter| letter["id"] == id.to_string()).with_context(|| format!("{id} does not wait for a decision"))?;
-    let tenant_id: TenantId = letter["tenantId"].as_str().unwrap_or_default().parse().context("unreadable tenant id")?;
+    let pool = wiring::pool(settings, Side::Write, DatabaseRole::Writer, 1).await?;
+    let letter = find_dead_letter(&pool, id).await.context("cannot read the dead letters")?;
+    let letter = letter.filter(|letter| letter.resolved_at.is_none()).with_context(|| format!("{id} does not wait for a decision"))?;
     let command = TenantCommand::RedriveReaction { dead_letter_id: id, reason };
-    Desk::open(settings).await?.execute(tenant_id, command, None).await?;
+    Desk::open(settings).await?.execute(TenantId(letter.tenant_id), command, None).await?;
     print::line("the next attempt follows as soon as the reactor has seen it")?;
     Ok(())
 }

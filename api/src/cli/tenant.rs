@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use holdfast_commands::{Accepted, Clock, IdempotencyKey, KeyOwner, Request, WriterSettings, Writers};
-use holdfast_domain::kernel::{Actor, ActorKind, CorrelationId, PartyId, RequestId, Role, Roles, TenantAggregate as _, TenantId};
+use holdfast_domain::kernel::{Actor, ActorKind, CorrelationId, PartyId, RequestId, Role, Roles, TenantAggregate, TenantId};
 use holdfast_domain::tenant::{Tenant, TenantCommand, TenantEvent, TenantSettings};
 use holdfast_eventlog::{EventLog, StreamId};
 use serde::Serialize;
@@ -143,10 +143,21 @@ impl Desk {
     }
 
     pub(super) async fn execute(&self, tenant_id: TenantId, command: TenantCommand, key: Option<String>) -> anyhow::Result<Accepted> {
+        self.send::<Tenant>(tenant_id, tenant_id.uuid(), command, key).await
+    }
+
+    /// A command of the operator to any stream.
+    pub(super) async fn send<A: TenantAggregate>(
+        &self,
+        tenant_id: TenantId,
+        aggregate_id: Uuid,
+        command: A::Command,
+        key: Option<String>,
+    ) -> anyhow::Result<Accepted> {
         let request_id = Uuid::now_v7();
-        let request = Request::<Tenant> {
+        let request = Request::<A> {
             tenant_id,
-            aggregate_id: tenant_id.uuid(),
+            aggregate_id,
             command,
             actor: operator(),
             request_id: RequestId(request_id),

@@ -26,13 +26,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::serve::Role;
 use super::token;
+use crate::auth::Revocations;
 use crate::files::keep_swept;
 use crate::health::Check;
 use crate::payment_sessions::NoProvider;
 use crate::server::{self, Parts, ServerConfig};
 use crate::settings::{DatabaseRole, LogFormat, Settings, Side};
 use crate::telemetry::{self, TelemetryConfig, TelemetryGuard};
-use crate::{AuditSide, CommandSide, PerActor, QuerySide};
+use crate::{AdminSide, AuditSide, CommandSide, PerActor, Push, QuerySide};
 
 /// Requests that may wait for `X-Min-Position` at the same time.
 const MAX_WAITING: usize = 2_000;
@@ -40,6 +41,8 @@ const MAX_WAITING: usize = 2_000;
 const READING_CONNECTIONS: u32 = 4;
 /// For auditors, who are few.
 const AUDITING_CONNECTIONS: u32 = 4;
+/// For the platform's operators, who are few as well.
+const ORDERING_CONNECTIONS: u32 = 2;
 const DEADLINES_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) async fn pool(settings: &Settings, side: Side, role: DatabaseRole, max_connections: u32) -> anyhow::Result<Pool> {
@@ -246,6 +249,8 @@ impl Shop<'_> {
         let reading = pool(settings, Side::Read, DatabaseRole::Reader, settings.database.connections.reader).await?;
         let listen_url = settings.database.url(Side::Read, DatabaseRole::Reader)?.expose_secret().to_owned();
         let positions = Positions::start(reading.clone(), Some(listen_url), MAX_WAITING, self.shutdown.clone());
+        let push = Arc::new(Push::new(reading.clone(), positions.clone(), settings.limits.streams(), self.shutdown.clone()));
+        let revocations = Revocations::stored(reading.clone(), settings.sessions.policy());
         let files = files(settings)?;
         let oldest_ticket = TimeDelta::seconds(i64::from(settings.files.upload_expires_s) * 2);
         self.spawn(|shutdown| keep_swept(Arc::clone(&files), oldest_ticket, shutdown));
@@ -257,7 +262,9 @@ impl Shop<'_> {
             Check::files(Arc::clone(&files)),
         ];
         let auditing = pool(settings, Side::Write, DatabaseRole::Auditor, AUDITING_CONNECTIONS).await?;
+        let orders = pool(settings, Side::Read, DatabaseRole::Writer, ORDERING_CONNECTIONS).await?;
         let parts = Parts {
+            admin: Some(AdminSide { orders, pool: sealing.clone(), log: log.clone() }),
             audit: Some(AuditSide {
                 log: EventLog::new(auditing.clone()),
                 pool: auditing,
@@ -275,6 +282,7 @@ impl Shop<'_> {
                 tickets: Arc::new(PerActor::per_minute(settings.files.tickets_per_minute)),
             }),
             queries: Some(QuerySide {
+                push,
                 pool: reading,
                 positions,
                 min_position_wait: Duration::from_millis(settings.limits.min_position_wait_ms),
@@ -291,6 +299,7 @@ impl Shop<'_> {
             profile: settings.profile.as_str().to_owned(),
             keys: token::keyring(settings)?,
             tokens: token::policy(settings),
+            revocations,
             request_hash_key: settings.request_hash_key()?,
         };
         let bound = server::bind(config, parts).with_context(|| format!("cannot listen on {} (http.listen)", settings.http.listen))?;

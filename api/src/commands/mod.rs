@@ -4,11 +4,13 @@ pub(crate) mod agreement; // texts of contracts
 pub(crate) mod answer; // what an accepted command answers
 pub(crate) mod asset;
 pub(crate) mod bank_receipt;
+pub(crate) mod batch; // many in one request
 pub(crate) mod booking;
 pub(crate) mod booking_work;
 pub(crate) mod call_sheet;
 pub(crate) mod contract;
 pub(crate) mod credits;
+pub(crate) mod dead_letter; // another attempt at a reaction
 pub(crate) mod dispute;
 mod dispute_id;
 pub(crate) mod escrow;
@@ -18,6 +20,8 @@ pub(crate) mod esign_webhook; // what signing providers tell us
 mod facts; // of other streams, from the log
 pub(crate) mod job;
 pub(crate) mod person; // its erasure
+pub(crate) mod projection; // orders about read models
+pub(crate) mod session; // its end
 pub(crate) mod signing; // in the app, or by a link
 pub(crate) mod template; // and clauses
 pub(crate) mod tenant;

@@ -9,6 +9,7 @@ use holdfast_projections::query::{Direction, List};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use crate::auth::Capability;
 use crate::auth::Capability::{BookingsRead, JobsRead, JobsWrite};
 use crate::error::ApiError;
 use crate::queries::{MinPosition, Shown, Side, ask, found, page};
@@ -128,8 +129,12 @@ pub(crate) async fn list_submissions(
 }
 
 /// Everybody but talents who reads jobs runs them or reads the tenant's bookings as well.
+/// Any one of these shows all jobs to whoever may look at jobs.
+pub(crate) const STAFF: &[Capability] = &[JobsWrite, BookingsRead];
+
 fn reader(caller: &Caller) -> Reader {
-    if caller.holds(JobsWrite) || caller.holds(BookingsRead) { Reader::Staff } else { Reader::Talent(caller.actor.id) }
+    let staff = STAFF.iter().any(|capability| caller.holds(*capability));
+    if staff { Reader::Staff } else { Reader::Talent(caller.actor.id) }
 }
 
 /// By creation.

@@ -5,13 +5,16 @@ pub(crate) mod audit;
 pub(crate) mod booking;
 pub(crate) mod contract;
 pub(crate) mod credits;
+pub(crate) mod dead_letter;
 pub(crate) mod dispute;
 pub(crate) mod escrow;
 pub(crate) mod job;
 pub(crate) mod ledger;
 pub(crate) mod person;
 mod position; // `X-Min-Position`
+pub(crate) mod projection;
 pub(crate) mod proof;
+pub(crate) mod push; // as it happens
 pub(crate) mod replay; // the log itself, for auditors
 pub(crate) mod statement;
 pub(crate) mod wallet;
@@ -30,6 +33,7 @@ use holdfast_projections::query::{Page, QueryError, Read};
 use serde::Serialize;
 
 use crate::error::ApiError;
+use crate::push::Push;
 use crate::request::Caller;
 use crate::state::Shared;
 pub(crate) use position::MinPosition;
@@ -42,6 +46,7 @@ pub struct QuerySide {
     pub positions: Positions,
     /// How long `X-Min-Position` may wait.
     pub min_position_wait: Duration,
+    pub push: Arc<Push>,
     /// For links to download.
     pub files: Arc<Files>,
 }

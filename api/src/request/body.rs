@@ -41,10 +41,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for CommandBody<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let bytes = tokio::time::timeout(BODY_TIMEOUT, read(payload)).await.map_err(|_| ApiError::body_too_slow())??;
-            if !bytes.is_empty() {
-                must_be_json(&request)?;
-            }
+            let bytes = read(&request, payload, MAX_JSON_BYTES).await?;
             let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
             let content = parse(text)?;
             let canonical: Value = serde_json::from_slice(text).map_err(|error| ApiError::validation("body", error))?;
@@ -55,12 +52,25 @@ impl<T: DeserializeOwned + 'static> FromRequest for CommandBody<T> {
     }
 }
 
-async fn read(mut payload: Payload) -> Result<BytesMut, ApiError> {
+/// A body that is neither fingerprinted nor small.
+pub(crate) async fn read_json<T: DeserializeOwned>(request: &HttpRequest, payload: Payload, limit_bytes: usize) -> Result<T, ApiError> {
+    parse(&read(request, payload, limit_bytes).await?)
+}
+
+async fn read(request: &HttpRequest, payload: Payload, limit_bytes: usize) -> Result<BytesMut, ApiError> {
+    let bytes = tokio::time::timeout(BODY_TIMEOUT, collect(payload, limit_bytes)).await.map_err(|_| ApiError::body_too_slow())??;
+    if !bytes.is_empty() {
+        must_be_json(request)?;
+    }
+    Ok(bytes)
+}
+
+async fn collect(mut payload: Payload, limit_bytes: usize) -> Result<BytesMut, ApiError> {
     let mut bytes = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| ApiError::validation("body", "broke off"))?;
-        if bytes.len() + chunk.len() > MAX_JSON_BYTES {
-            return Err(ApiError::body_too_large(MAX_JSON_BYTES));
+        if bytes.len() + chunk.len() > limit_bytes {
+            return Err(ApiError::body_too_large(limit_bytes));
         }
         bytes.extend_from_slice(&chunk);
     }

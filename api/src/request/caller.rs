@@ -6,6 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::HeaderValue;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use holdfast_domain::kernel::{Actor, CorrelationId, PartyId, RequestId, TenantId};
+use uuid::Uuid;
 
 use crate::auth::{Capability, Identity, holds};
 use crate::edge::EdgeContext;
@@ -17,6 +18,10 @@ use crate::routes::{Kind, RouteSpec};
 pub(crate) struct Caller {
     pub tenant_id: TenantId,
     pub actor: Actor,
+    /// By which its tokens are revoked.
+    pub session_id: Uuid,
+    /// When the token expires, in seconds since 1970.
+    pub expires_at_s: u64,
     pub request_id: RequestId,
     pub correlation_id: CorrelationId,
     /// Commands only.
@@ -37,6 +42,8 @@ impl Caller {
         Ok(Self {
             tenant_id: identity.tenant_id,
             actor: identity.actor,
+            session_id: identity.session_id,
+            expires_at_s: identity.expires_at_s,
             request_id: context.request_id,
             correlation_id: context.correlation_id,
             idempotency_key: key.filter(|_| command).map(idempotency_key).transpose()?,

@@ -9,7 +9,7 @@ mod text;
 mod traces;
 
 pub(crate) use amount::{AmountText, CurrencyCode, amount_not_negative, optional_amount, positive_amount};
-pub(crate) use body::{CommandBody, NoContent};
+pub(crate) use body::{CommandBody, NoContent, read_json};
 pub(crate) use caller::Caller;
 pub(crate) use path::{PathId, PathIds};
 pub(crate) use query::{NoParameters, QueryParameters};

@@ -29,6 +29,8 @@ pub enum Foreign {
     Parameter(&'static str),
     /// No id can be named: the answer is about the caller's own tenant and nothing else.
     OwnTenantOnly,
+    /// No id can be named: the answer is about every tenant, for the platform's operators alone.
+    EveryTenant,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +79,7 @@ pub(crate) const fn with(
     AccessCase { method, path, denied, allowed, body, foreign }
 }
 
-use Role::{Auditor, BillingAdmin, Casting, Finance, Ops, Payer, PlatformFinance, Superadmin, Talent, TenantAdmin, Viewer};
+use Role::{Auditor, BillingAdmin, Casting, Finance, Ops, Payer, PlatformFinance, Talent, TenantAdmin, Viewer};
 
 /// The cases of all routes.
 pub fn all_cases() -> impl Iterator<Item = &'static AccessCase> {
@@ -111,7 +113,6 @@ const CASES: &[AccessCase] = &[
     post("/v1/bank-receipts", TenantAdmin, PlatformFinance, BANK_RECEIPT, Foreign::Body),
     post("/v1/bank-receipts/{bankReceiptId}/assign", TenantAdmin, PlatformFinance, r#"{"payerId":"{party}"}"#, Foreign::Path(ForeignId::BankReceipt)),
     AccessCase { method: "PUT", path: "/v1/tenants/{tenantId}/settings", denied: Finance, allowed: TenantAdmin, body: EMPTY, foreign: Foreign::Path(ForeignId::Tenant) },
-    post("/v1/admin/dead-letters/{deadLetterId}/redrive", TenantAdmin, Superadmin, REASON, Foreign::Path(ForeignId::DeadLetter)),
     // queries
     get("/v1/escrows", BillingAdmin, Viewer, Foreign::Parameter("payerId")),
     get("/v1/escrows/due", BillingAdmin, Viewer, Foreign::OwnTenantOnly),

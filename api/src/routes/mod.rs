@@ -29,6 +29,8 @@ pub enum Access {
     Public,
     /// Without a token of ours: what the request itself carries, under a signature, says what it may do. Its handler checks it.
     Signed,
+    /// Whoever has a token; what else is needed is decided command by command behind it.
+    Authenticated,
     /// Any one of these lets in.
     Requires(&'static [Capability]),
 }
@@ -55,6 +57,10 @@ impl RouteSpec {
         Self { method, path, access: Access::Requires(may), kind: Kind::Command, money: false, handler }
     }
 
+    pub(crate) const fn authenticated(method: &'static str, path: &'static str, handler: fn() -> Route) -> Self {
+        Self { method, path, access: Access::Authenticated, kind: Kind::Command, money: false, handler }
+    }
+
     pub(crate) const fn query(path: &'static str, may: &'static [Capability], handler: fn() -> Route) -> Self {
         Self { method: "GET", path, access: Access::Requires(may), kind: Kind::Query, money: false, handler }
     }
@@ -76,16 +82,20 @@ const TABLES: &[&[RouteSpec]] = &[
     crate::commands::credits::ROUTES,
     crate::commands::bank_receipt::ROUTES,
     crate::commands::tenant::ROUTES,
+    crate::commands::dead_letter::ROUTES,
+    crate::commands::projection::ROUTES,
     crate::commands::template::ROUTES,
     crate::commands::contract::ROUTES,
     crate::commands::signing::ROUTES,
     crate::commands::esign_webhook::ROUTES,
     crate::commands::asset::ROUTES,
     crate::commands::person::ROUTES,
+    crate::commands::session::ROUTES,
     crate::commands::job::ROUTES,
     crate::commands::booking::ROUTES,
     crate::commands::booking_work::ROUTES,
     crate::commands::call_sheet::ROUTES,
+    crate::commands::batch::ROUTES,
     crate::queries::escrow::ROUTES,
     crate::queries::dispute::ROUTES,
     crate::queries::wallet::ROUTES,
@@ -100,6 +110,9 @@ const TABLES: &[&[RouteSpec]] = &[
     crate::queries::booking::ROUTES,
     crate::queries::asset::ROUTES,
     crate::queries::person::ROUTES,
+    crate::queries::dead_letter::ROUTES,
+    crate::queries::projection::ROUTES,
+    crate::queries::push::ROUTES,
     crate::files::ROUTES,
     crate::platform::ROUTES,
     crate::queries::proof::PUBLIC,
@@ -119,7 +132,9 @@ const CONTEXT_CASES: &[&[AccessCase]] = &[
     crate::queries::credits::CASES,
     crate::commands::asset::CASES,
     crate::commands::person::CASES,
+    crate::commands::session::CASES,
     crate::queries::person::CASES,
+    crate::queries::push::CASES,
     crate::queries::asset::CASES,
     crate::commands::dispute::CASES,
     crate::queries::dispute::CASES,
@@ -132,6 +147,10 @@ const CONTEXT_CASES: &[&[AccessCase]] = &[
     crate::queries::audit::CASES,
     crate::queries::replay::CASES,
     crate::queries::proof::CASES,
+    crate::commands::dead_letter::CASES,
+    crate::commands::projection::CASES,
+    crate::queries::dead_letter::CASES,
+    crate::queries::projection::CASES,
 ];
 
 /// All routes.

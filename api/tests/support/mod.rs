@@ -7,11 +7,11 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_api::auth::{Issuer, Keyring, Subject, TokenPolicy, now_s};
+use holdfast_api::auth::{Issuer, Keyring, RevocationPolicy, Revocations, Subject, TokenPolicy, now_s};
 use holdfast_api::health::Check;
 use holdfast_api::payment_sessions::NoProvider;
 use holdfast_api::server::{self, Parts, ServerConfig};
-use holdfast_api::{CommandSide, PerActor, QuerySide, WebhookSecrets};
+use holdfast_api::{CommandSide, PerActor, Push, QuerySide, StreamLimits, WebhookSecrets};
 use holdfast_commands::personal::Sealer;
 use holdfast_commands::reaction::Reactor;
 use holdfast_commands::{Clock, Request, WriterSettings, Writers};
@@ -86,6 +86,7 @@ impl Edge {
             profile: "test".to_owned(),
             keys: keys.clone(),
             tokens: tokens.clone(),
+            revocations: Revocations::stored(reader.clone(), RevocationPolicy::default()),
             request_hash_key: [2; 32],
         };
         let checks = vec![Check::database("read_database", reader.clone()), Check::projector_lag(log.clone(), reader.clone())];
@@ -103,10 +104,11 @@ impl Edge {
             files: files.clone(),
             tickets: Arc::new(PerActor::per_minute(NonZeroU32::MAX)),
         };
+        let push = Arc::new(Push::new(reader.clone(), positions.clone(), StreamLimits::default(), shutdown.clone()));
         let sides = Parts {
             checks,
             commands: Some(command_side),
-            queries: Some(QuerySide { pool: reader, positions, min_position_wait: Duration::from_secs(2), files }),
+            queries: Some(QuerySide { pool: reader, positions, min_position_wait: Duration::from_secs(2), push, files }),
             ..Parts::default()
         };
         let server = server::bind(config, sides).unwrap();

@@ -27,24 +27,50 @@ pub struct DeadLetter {
 
 const COLUMNS: &str = "id, tenant_id, reaction, step, event_position, event_id, correlation_id, attempt, reason, created_at, resolved_at";
 
-/// Those not resolved yet, oldest first; of one tenant or of all.
-///
-/// # Errors
-/// When the write database does not answer.
-pub async fn dead_letters(pool: &Pool, tenant_id: Option<TenantId>) -> Result<Vec<DeadLetter>, sqlx::Error> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM dead_letters WHERE resolved_at IS NULL AND ($1::uuid IS NULL OR tenant_id = $1) ORDER BY created_at, id LIMIT 1000"
-    );
-    sqlx::query_as(&sql).bind(tenant_id.map(TenantId::uuid)).fetch_all(&mut *pool.acquire().await?).await
+/// Which of them.
+#[derive(Debug, Clone, Default)]
+pub struct DeadLetterFilter {
+    pub tenant_id: Option<TenantId>,
+    pub reaction: Option<String>,
+    /// Those that were resolved, instead of those that wait.
+    pub resolved: bool,
 }
 
-/// Whether the tenant has, or had, this dead letter. A repeated request for one that was resolved meanwhile still finds it.
+/// Oldest first; `after`: when the last one before was put aside, and its id. `pool`: as `holdfast_writer` or `holdfast_reactor`.
 ///
 /// # Errors
 /// When the write database does not answer.
-pub async fn dead_letter_exists(pool: &Pool, tenant_id: TenantId, id: Uuid) -> Result<bool, sqlx::Error> {
-    let sql = "SELECT EXISTS (SELECT FROM dead_letters WHERE tenant_id = $1 AND id = $2)";
-    sqlx::query_scalar(sql).bind(tenant_id.uuid()).bind(id).fetch_one(&mut *pool.acquire().await?).await
+pub async fn dead_letters(
+    pool: &Pool,
+    filter: &DeadLetterFilter,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> Result<Vec<DeadLetter>, sqlx::Error> {
+    let (at, id) = after.unzip();
+    let sql = format!(
+        "SELECT {COLUMNS} FROM dead_letters
+         WHERE (resolved_at IS NOT NULL) = $1 AND ($2::uuid IS NULL OR tenant_id = $2) AND ($3::text IS NULL OR reaction = $3)
+           AND ($4::timestamptz IS NULL OR (created_at, id) > ($4, $5))
+         ORDER BY created_at, id LIMIT $6"
+    );
+    sqlx::query_as(&sql)
+        .bind(filter.resolved)
+        .bind(filter.tenant_id.map(TenantId::uuid))
+        .bind(&filter.reaction)
+        .bind(at)
+        .bind(id)
+        .bind(limit)
+        .fetch_all(&mut *pool.acquire().await?)
+        .await
+}
+
+/// Whatever became of it; its id says nothing about its tenant. `pool`: as for [`dead_letters`].
+///
+/// # Errors
+/// When the write database does not answer.
+pub async fn find_dead_letter(pool: &Pool, id: Uuid) -> Result<Option<DeadLetter>, sqlx::Error> {
+    let sql = format!("SELECT {COLUMNS} FROM dead_letters WHERE id = $1");
+    sqlx::query_as(&sql).bind(id).fetch_optional(&mut *pool.acquire().await?).await
 }
 
 /// What the reactor found out about one step.

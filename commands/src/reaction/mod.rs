@@ -9,7 +9,7 @@ mod reactor;
 mod rule; // what reactions and effects have in common
 mod step;
 
-pub use dead_letter::{DeadLetter, dead_letter_exists, dead_letters};
+pub use dead_letter::{DeadLetter, DeadLetterFilter, dead_letters, find_dead_letter};
 pub use reactor::Reactor;
 pub use step::{Reaction, Step};
 

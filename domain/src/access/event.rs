@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::kernel::{PartyId, StoredEvent};
 
 crate::named! {
-    /// What kind of look at the log it was.
+    /// What kind of access it was.
     #[derive(schemars::JsonSchema)]
     AccessKind {
         /// The events of one stream.
@@ -22,6 +22,8 @@ crate::named! {
         AuditExport = "audit_export",
         /// The log itself as a file.
         LogExport = "log_export",
+        /// An order about read models: `target` is the run, `action` what it does, `entityType` the projection, `entityId` the tenant.
+        ProjectionOrder = "projection_order",
     }
 }
 

@@ -100,7 +100,7 @@ fn stored_events_keep_their_shape_for_ever() {
         assert_eq!(serde_json::from_value::<AccessEvent>(shape).unwrap(), event);
         assert_eq!(event.name(), "access.recorded");
     }
-    let kinds = ["stream_events", "stream_state", "explanation", "audit_log", "audit_export", "log_export"];
+    let kinds = ["stream_events", "stream_state", "explanation", "audit_log", "audit_export", "log_export", "projection_order"];
     assert_eq!(AccessKind::ALL.iter().map(|kind| serde_json::to_value(kind).unwrap()).collect::<Vec<_>>(), kinds);
     assert_eq!(AccessKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(), kinds);
 }

@@ -31,7 +31,8 @@ pub fn post(origin: &Origin, event: &AnyEvent) -> Result<Option<JournalEntry>, U
         | AnyEvent::Dispute(_)
         | AnyEvent::Asset(_)
         | AnyEvent::Person(_)
-        | AnyEvent::Access(_) => None,
+        | AnyEvent::Access(_)
+        | AnyEvent::Session(_) => None,
     };
     moved.map_or(Ok(None), |(kind, lines)| JournalEntry::try_new(kind, lines))
 }

@@ -3,5 +3,6 @@
 mod queries;
 mod view;
 
+pub(crate) use queries::PARTIES;
 pub use queries::{AssetFilter, AssetView, AssetViewer, detail, list};
 pub use view::{PROJECTION, projection};

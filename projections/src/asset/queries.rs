@@ -13,6 +13,10 @@ use crate::asset::PROJECTION;
 use crate::query::{Direction, List, Page, QueryError, Read, Reading};
 use crate::runtime::{self, Stored};
 
+/// Who sees a file as its own, for `a`, an event of it: who brought it, and its owner's parties when it is ready.
+pub(crate) const PARTIES: &str = "SELECT s.uploaded_by || CASE WHEN s.status = 'ready' THEN s.shared_with END
+     FROM assets s WHERE s.tenant_id = a.tenant_id AND s.id = a.entity_id";
+
 /// Every field narrows the list.
 #[derive(Debug, Clone, Default)]
 pub struct AssetFilter {

@@ -7,5 +7,6 @@ mod view;
 pub use detail::{
     AgreementView, BookingDetail, CallSheetView, CancellationView, CompletionCode, DisputeView, PaymentView, PricingSnapshot, ScheduleView,
 };
+pub(crate) use queries::PARTIES;
 pub use queries::{BookingFilter, BookingSummary, HoldEntry, HoldFilter, call_sheet, detail, holds, list};
 pub use view::{PROJECTION, projection};

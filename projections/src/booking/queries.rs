@@ -16,6 +16,11 @@ use crate::booking::{BookingDetail, CallSheetView, PROJECTION, ScheduleView};
 use crate::query::{Direction, List, Page, QueryError, Read, Reading};
 use crate::runtime::{self, Stored};
 
+/// Who sees a booking as its own, for `a`, an event of it: nobody what is or was no more than a hold.
+pub(crate) const PARTIES: &str =
+    "SELECT ARRAY[b.talent_id, b.payer_id] FROM bookings b
+     WHERE b.tenant_id = a.tenant_id AND b.id = a.entity_id AND b.status NOT IN ('held', 'released', 'expired') AND a.action <> 'hold.placed'";
+
 /// Every field narrows the list.
 #[derive(Debug, Clone, Default)]
 pub struct BookingFilter {

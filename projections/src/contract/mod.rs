@@ -8,6 +8,7 @@ mod view;
 
 pub use clause::{ClauseEntry, ClauseFilter, list as clauses};
 pub use detail::{ContractDetail, ContractText, MilestoneEntry, ShareEntry, SignatureEntry, SignerEntry, SigningPage, VersionEntry};
+pub(crate) use queries::PARTIES;
 pub use queries::{ArtifactEntry, ContractFilter, ContractSummary, Reader, artifacts, detail, list, signing_page, version};
 pub use template::{
     TemplateDetail, TemplateFilter, TemplateSummary, TemplateText, TemplateVersionRow, detail as template, list as templates,

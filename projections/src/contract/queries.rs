@@ -16,6 +16,10 @@ use crate::contract::detail::{ContractDetail, ContractText, SigningPage};
 use crate::query::{Direction, List, Page, QueryError, Read, Reading};
 use crate::runtime::{self, Stored};
 
+/// Who sees a contract as its own, for `a`, an event of it.
+pub(crate) const PARTIES: &str =
+    "SELECT c.party_ids FROM contracts c WHERE c.tenant_id = a.tenant_id AND c.id = a.entity_id AND c.status <> 'draft'";
+
 /// Who asks: staff see all; a party sees, once they were sent, the contracts that it signs, pays or is paid by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {

@@ -5,5 +5,6 @@ mod queries;
 mod view;
 
 pub use entries::{CreditsEntry, EntryFilter, EntryKind, EntryRow, entries};
+pub(crate) use queries::PARTIES;
 pub use queries::{CreditsBalance, CreditsLot, CreditsReservation, UnitsByKind, balance};
 pub use view::{PROJECTION, projection};

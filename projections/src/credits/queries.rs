@@ -12,6 +12,9 @@ use crate::credits::PROJECTION;
 use crate::query::{QueryError, Read, Reading};
 use crate::runtime::find;
 
+/// Who sees credits as its own, for `a`, an event of them.
+pub(crate) const PARTIES: &str = "SELECT ARRAY[c.owner_id] FROM credits c WHERE c.tenant_id = a.tenant_id AND c.id = a.entity_id";
+
 /// What expires within so many days is shown apart (LED-23).
 const SOON: TimeDelta = TimeDelta::days(30);
 

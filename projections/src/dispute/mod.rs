@@ -9,5 +9,6 @@ mod view;
 pub use actions::{DisputeAction, DisputeActionRow};
 pub use detail::{DecisionView, DisputeDetail, detail};
 pub use evidence::{DisputeEvidence, DisputeEvidenceRow};
+pub(crate) use queries::PARTIES;
 pub use queries::{DisputeFilter, DisputeSummary, list};
 pub use view::{PROJECTION, projection};

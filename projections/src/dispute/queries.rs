@@ -14,6 +14,10 @@ use crate::dispute::PROJECTION;
 use crate::query::{Direction, List, Page, QueryError, Read, Reading};
 use crate::runtime::{self, Stored};
 
+/// Who sees a dispute as its own, for `a`, an event of it.
+pub(crate) const PARTIES: &str =
+    "SELECT ARRAY[d.payer_id, d.payee_id] FROM disputes d WHERE d.tenant_id = a.tenant_id AND d.id = a.entity_id";
+
 /// Every field narrows the list.
 #[derive(Debug, Clone, Default)]
 pub struct DisputeFilter {

@@ -10,6 +10,7 @@ mod view;
 
 pub use detail::{DisputeView, EscrowDetail, FundingState, PartyAmounts, detail};
 pub use money::{AccountFilter, EscrowAccount, EscrowLedger, EscrowTransaction, TransactionFilter, accounts, ledger, transactions};
+pub(crate) use queries::PARTIES;
 pub use queries::{DueFilter, DueKind, EscrowFilter, EscrowSort, EscrowSortField, UnknownSort, due, list};
 pub use summary::{EscrowSummary, LegacyStatusView, NextDeadline, Settlement};
 pub use timeline::{EscrowEventRow, TimelineEntry};

@@ -12,6 +12,10 @@ use crate::escrow::summary::StoredEscrow;
 use crate::escrow::{EscrowSummary, PROJECTION};
 use crate::query::{Direction, List, Page, QueryError, Read, Reading};
 
+/// Who sees an escrow as its own, for `a`, an event of it.
+pub(crate) const PARTIES: &str =
+    "SELECT ARRAY[e.payer_id, e.payee_id] FROM escrows e WHERE e.tenant_id = a.tenant_id AND e.escrow_id = a.entity_id";
+
 /// Every field narrows the list.
 #[derive(Debug, Clone, Default)]
 pub struct EscrowFilter {

@@ -14,6 +14,15 @@ use uuid::Uuid;
 use crate::job::PROJECTION;
 use crate::query::{Direction, List, Page, QueryError, Read, Reading};
 
+/// The talents who see a job that is not published, for `a`, an event of it. What becomes of submissions is between each talent
+/// and the staff.
+pub(crate) const PARTIES: &str = "SELECT array_agg(s.talent_id) FROM job_submissions s
+     WHERE s.tenant_id = a.tenant_id AND s.job_id = a.entity_id AND a.action LIKE 'job.%'";
+
+/// Whether every talent sees the job, for `a`, an event of it.
+pub(crate) const OPEN: &str =
+    "SELECT j.status = 'published' AND a.action LIKE 'job.%' FROM jobs j WHERE j.tenant_id = a.tenant_id AND j.job_id = a.entity_id";
+
 /// Who asks: staff see all; a talent what is published and what it has a submission for, and of submissions its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {

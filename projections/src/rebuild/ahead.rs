@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use holdfast_domain::kernel::TenantId;
 use uuid::Uuid;
 
-use crate::rebuild::run::VerifyOrRebuildError;
 use crate::rebuild::runs::Kind;
 use crate::rebuild::{RebuildError, Rebuilder};
 
@@ -81,7 +80,7 @@ impl Rebuilder {
     }
 
     /// Rebuilds what is marked, tenant by tenant, to the end of the log.
-    pub(super) async fn rebuild_what_was_ahead(&self, projection: &str) -> Result<(), VerifyOrRebuildError> {
+    pub(super) async fn rebuild_what_was_ahead(&self, projection: &str) -> Result<(), RebuildError> {
         let marked: Vec<Uuid> = sqlx::query_scalar("SELECT tenant_id FROM projection_checkpoints WHERE projection = $1 AND version = $2")
             .bind(projection)
             .bind(OF_ANOTHER_LOG)

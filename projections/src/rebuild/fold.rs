@@ -1,6 +1,5 @@
 //! The log into the shadow side: several tenants at once, each event counted, no gap passed over.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -52,22 +51,30 @@ pub(super) struct Folder {
 impl Folder {
     /// Takes every tenant to its position; those that are there already stay.
     pub(super) async fn fold_all(&self, targets: Vec<(TenantId, i64)>) -> Result<(), RebuildError> {
-        let heads: HashMap<TenantId, i64> = self.log.heads().await?.into_iter().map(|(tenant, (head, _))| (tenant, head)).collect();
+        self.log_reaches(&targets).await?;
         let mut waiting = targets.into_iter();
         let mut working = JoinSet::new();
         loop {
             while working.len() < TENANTS_AT_ONCE {
                 let Some((tenant_id, to)) = waiting.next() else { break };
-                let head = heads.get(&tenant_id).copied().unwrap_or_default();
-                if to > head {
-                    return Err(RebuildError::Gap { tenant_id, position: head + 1 });
-                }
                 let folder = self.clone();
                 working.spawn(async move { folder.fold(tenant_id, to).await });
             }
             let Some(done) = working.join_next().await else { return Ok(()) };
             done??;
         }
+    }
+
+    /// No side may stand where the log has no event.
+    pub(super) async fn log_reaches(&self, targets: &[(TenantId, i64)]) -> Result<(), RebuildError> {
+        let heads = self.log.heads().await?;
+        for (tenant_id, to) in targets {
+            let head = heads.get(tenant_id).map_or(0, |(head, _)| *head);
+            if *to > head {
+                return Err(RebuildError::Gap { tenant_id: *tenant_id, position: head + 1 });
+            }
+        }
+        Ok(())
     }
 
     /// Takes the tenant to `to`, event by event; a position that is missing in the log ends it.

@@ -7,13 +7,14 @@
 mod ahead;
 mod compare;
 mod fold;
-mod pause;
+mod orders;
 mod run;
 mod runs;
 mod status;
 mod swap;
 mod trial;
 mod upkeep;
+mod verified;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::db::{Pool, PoolSettings};
 use holdfast_eventlog::{EventLog, LogError};
+use uuid::Uuid;
 
 use crate::all_projections;
 use crate::personal::{Keys, KeysError};
@@ -28,11 +30,12 @@ use crate::runtime::{ApplyError, Projection};
 
 pub use compare::{Diff, Sample, TableDiff, Total};
 pub use fold::Progress;
-pub use pause::{pause, resume};
-pub use run::{Run, VerifyOrRebuildError};
-pub use runs::{Kind, RunRow, find_run, request_run};
+pub use orders::{Order, OrderError, Ordered, order};
+pub use run::Run;
+pub use runs::{Kind, OtherSide, RunRow, UnknownKind, find_run, list_runs, prune_runs};
 pub use status::{Status, Stopped, status};
 pub use trial::{RowChange, Trial};
+pub use verified::{Verified, VerifiedTenant, VerifyOrRebuildError};
 
 /// Sessions of a rebuild: they may take longer than those of the projector, and the second kind sees the shadow side only.
 ///
@@ -78,6 +81,10 @@ pub enum RebuildError {
     OtherVersion { kept: i32, ours: i32 },
     #[error("nothing is kept aside: the last run was not a swap")]
     NothingKept,
+    #[error("the rows of rebuild {0} are not there to be swapped: it was swapped or has failed, or another run came after it")]
+    NotPrepared(Uuid),
+    #[error("a trial is about one tenant")]
+    WhichTenant,
     #[error("{0} has not stopped for this tenant")]
     NotStopped(&'static str),
     #[error("the run has lost its lock: nothing was swapped")]
@@ -106,6 +113,17 @@ impl Rebuilder {
     #[must_use]
     pub fn new(live: Pool, shadow: Pool, log: EventLog, keys: Arc<dyn Keys>) -> Self {
         Self { live, shadow, log, keys }
+    }
+
+    /// The read database, for orders.
+    #[must_use]
+    pub fn pool(&self) -> &Pool {
+        &self.live
+    }
+
+    #[must_use]
+    pub fn log(&self) -> &EventLog {
+        &self.log
     }
 }
 

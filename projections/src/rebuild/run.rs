@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::db::Tx;
+use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::rebuild::compare::{Comparison, Diff};
 use crate::rebuild::fold::{Folder, Progress, live_positions};
-use crate::rebuild::runs::{self, Kind, NewRun};
-use crate::rebuild::{RebuildError, Rebuilder, passes, projection};
-use crate::runtime::{Projector, Table, TableCheck, VerifyError, verify};
+use crate::rebuild::runs::{self, Kind, RunRow};
+use crate::rebuild::{Order, RebuildError, Rebuilder, passes, projection};
+use crate::runtime::{Projector, Table};
 
 /// A rebuild or a swap back at work. Only one per projection at a time; dropped, it lets the next one begin.
 pub struct Run {
@@ -24,7 +25,7 @@ pub struct Run {
     pub(super) tenant: Option<TenantId>,
     /// Go on to the end of the log before the swap: the side that is read does not move meanwhile.
     pub(super) to_heads: bool,
-    id: Uuid,
+    pub(super) id: Uuid,
     lock: PgConnection,
 }
 
@@ -34,29 +35,34 @@ impl Rebuilder {
     /// # Errors
     /// [`RebuildError::Busy`] when another one is at work; when there is no such projection.
     pub async fn begin(&self, name: &str, tenant: Option<TenantId>, kind: Kind, requested_by: &str) -> Result<Run, RebuildError> {
-        self.begin_as(Uuid::new_v4(), name, tenant, kind, requested_by).await
+        let order = Order { swap: true, ..Order::new(projection(name)?.name(), tenant, kind, requested_by) };
+        let lock = self.lock(order.projection).await?.ok_or(RebuildError::Busy(order.projection))?;
+        runs::insert(&self.live, &order).await?;
+        self.begun(order.projection, tenant, order.id, lock).await
     }
 
-    pub(super) async fn begin_as(
-        &self,
-        id: Uuid,
-        name: &str,
-        tenant: Option<TenantId>,
-        kind: Kind,
-        requested_by: &str,
-    ) -> Result<Run, RebuildError> {
-        let projection = projection(name)?;
+    /// A run that was ordered; none when another process has begun it.
+    pub(super) async fn begin_ordered(&self, name: &'static str, run: &RunRow) -> Result<Option<Run>, RebuildError> {
+        let Some(lock) = self.lock(name).await? else { return Ok(None) };
+        if !runs::start(&self.live, run.id).await? {
+            return Ok(None);
+        }
+        self.begun(name, run.tenant_id.map(TenantId), run.id, lock).await.map(Some)
+    }
+
+    /// Whoever holds it is the only one who works on the projection; none when somebody else does. It ends with its session.
+    pub(super) async fn lock(&self, projection: &'static str) -> Result<Option<PgConnection>, RebuildError> {
         let mut lock = self.live.session().await?;
         let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended('holdfast rebuild ' || $1, 0))")
-            .bind(projection.name())
+            .bind(projection)
             .fetch_one(&mut lock)
             .await?;
-        if !taken {
-            return Err(RebuildError::Busy(projection.name()));
-        }
-        let new = NewRun { id, projection: projection.name(), tenant, kind, swap: true, requested_by };
-        runs::insert(&self.live, &new, "folding").await?;
-        runs::end_interrupted(&self.live, projection.name(), id).await?;
+        Ok(taken.then_some(lock))
+    }
+
+    async fn begun(&self, name: &'static str, tenant: Option<TenantId>, id: Uuid, lock: PgConnection) -> Result<Run, RebuildError> {
+        runs::end_interrupted(&self.live, name, Some(id)).await?;
+        let projection = projection(name)?;
         let tables = projection.tables();
         let folder = Folder {
             projector: Arc::new(Projector::of_shadow(projection, self.shadow.clone(), Arc::clone(&self.keys))),
@@ -86,31 +92,20 @@ impl Rebuilder {
         self.begin(name, tenant, Kind::SwapBack, requested_by).await?.swap_back().await
     }
 
-    /// Folds the log in memory and compares; changes nothing, also not what is kept aside. All tenants, or one.
+    /// Swaps the rows of a rebuild that was left alone ([`Run::leave`]), after taking them to where the present ones stand.
     ///
     /// # Errors
-    /// When something cannot be read; differences are not errors.
-    pub async fn verify(&self, name: &str, tenant: Option<TenantId>) -> Result<Vec<(TenantId, Vec<TableCheck>)>, VerifyOrRebuildError> {
-        let projection = projection(name)?;
-        let mut connection = self.live.acquire().await?;
-        let tenants = live_positions(&mut connection, projection.name(), tenant, false).await?;
-        drop(connection);
-        let mut checks = Vec::new();
-        for (tenant_id, _) in tenants {
-            checks.push((tenant_id, verify(&projection, &self.live, &self.log, self.keys.as_ref(), tenant_id).await?));
-        }
-        Ok(checks)
+    /// [`RebuildError::NotPrepared`], [`RebuildError::OtherVersion`]; as [`Run::swap`].
+    pub async fn swap_prepared(&self, id: Uuid, requested_by: &str) -> Result<(), RebuildError> {
+        let prepared = runs::find_run(&self.live, id).await?.ok_or(RebuildError::NotPrepared(id))?;
+        let order = Order {
+            of_run: Some(id),
+            ..Order::new(projection(&prepared.projection)?.name(), prepared.tenant_id.map(TenantId), Kind::Swap, requested_by)
+        };
+        let lock = self.lock(order.projection).await?.ok_or(RebuildError::Busy(order.projection))?;
+        runs::insert(&self.live, &order).await?;
+        self.begun(order.projection, order.tenant, order.id, lock).await?.swap_prepared(id).await
     }
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum VerifyOrRebuildError {
-    #[error(transparent)]
-    Rebuild(#[from] RebuildError),
-    #[error(transparent)]
-    Verify(#[from] VerifyError),
-    #[error("the read database refused or did not answer")]
-    Database(#[from] sqlx::Error),
 }
 
 impl Run {
@@ -148,9 +143,7 @@ impl Run {
     /// the time. Nothing has changed then.
     pub async fn swap(mut self) -> Result<(), RebuildError> {
         let swapped = self.exchange().await;
-        self.record(swapped).await?;
-        runs::end(&self.rebuilder.live, self.id, "swapped", None).await?;
-        Ok(())
+        self.record(swapped).await
     }
 
     /// Ends the run without a swap; what was rebuilt stays on the shadow side until the next one.
@@ -158,22 +151,34 @@ impl Run {
     /// # Errors
     /// When the database does not answer.
     pub async fn leave(self) -> Result<(), RebuildError> {
-        runs::end(&self.rebuilder.live, self.id, "done", None).await?;
-        Ok(())
-    }
-
-    pub(super) async fn swap_back(mut self) -> Result<(), RebuildError> {
-        let may = self.may_swap_back().await;
-        self.record(may).await?;
-        self.swap().await
+        Ok(self.end("done", None).await?)
     }
 
     /// An error ends the run and is put on record.
-    async fn record<T>(&mut self, result: Result<T, RebuildError>) -> Result<T, RebuildError> {
+    pub(super) async fn record<T>(&mut self, result: Result<T, RebuildError>) -> Result<T, RebuildError> {
         if let Err(error) = &result {
-            runs::end(&self.rebuilder.live, self.id, "failed", Some(&error.to_string())).await?;
+            self.end("failed", Some(&error.to_string())).await?;
         }
         result
+    }
+
+    /// Ends a run that only looks, with what it has found.
+    pub(super) async fn report<E: std::error::Error + From<sqlx::Error>>(self, found: Result<Value, E>) -> Result<(), E> {
+        match found {
+            Ok(report) => {
+                runs::save_report(&self.rebuilder.live, self.id, &report).await?;
+                self.end("done", None).await?;
+                Ok(())
+            }
+            Err(error) => {
+                self.end("failed", Some(&error.to_string())).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn end(&self, state: &str, error: Option<&str>) -> Result<(), sqlx::Error> {
+        runs::end(&mut *self.rebuilder.live.acquire().await?, self.id, state, error).await
     }
 
     async fn fold_and_compare(&mut self) -> Result<Diff, RebuildError> {
@@ -201,7 +206,7 @@ impl Run {
             snapshot.rollback().await?;
         }
         let diff = comparison.finish();
-        runs::save_diff(&self.rebuilder.live, self.id, &serde_json::to_value(&diff)?).await?;
+        runs::save_report(&self.rebuilder.live, self.id, &serde_json::to_value(&diff)?).await?;
         self.save("ready").await?;
         Ok(diff)
     }
@@ -246,23 +251,6 @@ impl Run {
             return Ok(snapshot);
         }
         Err(RebuildError::InUse)
-    }
-
-    async fn may_swap_back(&self) -> Result<(), RebuildError> {
-        if !runs::last_was_a_swap(&self.rebuilder.live, self.name(), self.tenant).await? {
-            return Err(RebuildError::NothingKept);
-        }
-        let mut connection = self.rebuilder.live.acquire().await?;
-        let kept: Option<i32> = sqlx::query_scalar(
-            "SELECT version FROM shadow.projection_checkpoints
-             WHERE projection = $1 AND ($2::uuid IS NULL OR tenant_id = $2) AND version <> $3 LIMIT 1",
-        )
-        .bind(self.name())
-        .bind(self.tenant.map(TenantId::uuid))
-        .bind(self.version())
-        .fetch_optional(&mut *connection)
-        .await?;
-        kept.map_or(Ok(()), |kept| Err(RebuildError::OtherVersion { kept, ours: self.version() }))
     }
 
     pub(super) async fn holds_its_lock(&mut self) -> Result<(), RebuildError> {

@@ -4,16 +4,20 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use holdfast_domain::kernel::{EventId, TenantId};
+use holdfast_eventlog::EventLog;
+use holdfast_eventlog::db::Pool;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::all_projections;
-use crate::rebuild::runs::{self, RunRow};
-use crate::rebuild::{RebuildError, Rebuilder};
+use crate::rebuild::RebuildError;
+use crate::rebuild::runs::{self, OtherSide, RunRow};
 use crate::runtime::failures;
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ProjectionStatus)]
 pub struct Status {
     pub name: &'static str,
     /// Of this program.
@@ -28,30 +32,38 @@ pub struct Status {
     pub other_version: u64,
     pub stopped: Vec<Stopped>,
     pub paused: bool,
+    #[schema(value_type = Vec<Uuid>)]
     pub paused_tenants: Vec<TenantId>,
+    /// What the side that is not read holds, as far as all tenants go.
+    pub other_side: OtherSide,
+    /// Without its report.
     pub last_run: Option<RunRow>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+/// A reference to the event that does not fit, never a copy of it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ProjectionStop)]
 pub struct Stopped {
+    #[schema(value_type = Uuid)]
     pub tenant_id: TenantId,
     pub position: i64,
+    #[schema(value_type = Uuid)]
     pub event_id: EventId,
     pub error: String,
     pub failed_at: DateTime<Utc>,
 }
 
-/// Every projection of this program.
+/// Every projection of this program. `pool`: the read database as `holdfast_writer` or `holdfast_projector`.
 ///
 /// # Errors
 /// When a database does not answer.
-pub async fn status(rebuilder: &Rebuilder) -> Result<Vec<Status>, RebuildError> {
-    let heads: HashMap<TenantId, i64> = rebuilder.log.heads().await?.into_iter().map(|(tenant, (head, _))| (tenant, head)).collect();
-    let stopped = failures(&rebuilder.live).await?;
+pub async fn status(pool: &Pool, log: &EventLog) -> Result<Vec<Status>, RebuildError> {
+    let heads: HashMap<TenantId, i64> = log.heads().await?.into_iter().map(|(tenant, (head, _))| (tenant, head)).collect();
+    let stopped = failures(pool).await?;
     let mut all = Vec::new();
     for projection in all_projections() {
-        let mut connection = rebuilder.live.acquire().await?;
+        let mut connection = pool.acquire().await?;
         let checkpoints: Vec<(Uuid, i64, i32)> =
             sqlx::query_as("SELECT tenant_id, position, version FROM projection_checkpoints WHERE projection = $1")
                 .bind(projection.name())
@@ -85,7 +97,8 @@ pub async fn status(rebuilder: &Rebuilder) -> Result<Vec<Status>, RebuildError> 
                 .collect(),
             paused: pauses.contains(&Uuid::nil()),
             paused_tenants: pauses.into_iter().filter(|tenant| !tenant.is_nil()).map(TenantId).collect(),
-            last_run: runs::latest(&rebuilder.live, projection.name()).await?,
+            other_side: runs::other_side(pool, projection.name(), None, false).await?.0,
+            last_run: runs::list_runs(pool, projection.name(), None, 1).await?.pop(),
         });
     }
     Ok(all)

@@ -5,17 +5,63 @@ use std::time::Duration;
 use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::db::Tx;
 use holdfast_eventlog::failpoint;
+use uuid::Uuid;
 
 use crate::rebuild::fold::live_positions;
 use crate::rebuild::run::Run;
+use crate::rebuild::runs::{self, OtherSide};
 use crate::rebuild::{RebuildError, passes};
 
 const TRIES: u32 = 40;
 
 impl Run {
+    pub(super) async fn swap_back(mut self) -> Result<(), RebuildError> {
+        let may = self.may_swap_back().await;
+        self.record(may).await?;
+        self.swap().await
+    }
+
+    pub(super) async fn swap_prepared(mut self, prepared: Uuid) -> Result<(), RebuildError> {
+        let may = self.may_swap(prepared).await;
+        self.record(may).await?;
+        self.swap().await
+    }
+
+    async fn may_swap_back(&self) -> Result<(), RebuildError> {
+        match runs::other_side(&self.rebuilder.live, self.name(), self.tenant, false).await? {
+            (OtherSide::Former, _) => self.same_version().await,
+            (OtherSide::Rebuilt | OtherSide::Nothing, _) => Err(RebuildError::NothingKept),
+        }
+    }
+
+    /// Nothing has touched the shadow side since, not even for one tenant.
+    async fn may_swap(&self, prepared: Uuid) -> Result<(), RebuildError> {
+        let of_any = self.tenant.is_none();
+        match runs::other_side(&self.rebuilder.live, self.name(), self.tenant, of_any).await? {
+            (OtherSide::Rebuilt, Some(last)) if last == prepared => self.same_version().await,
+            (OtherSide::Rebuilt | OtherSide::Former | OtherSide::Nothing, _) => Err(RebuildError::NotPrepared(prepared)),
+        }
+    }
+
+    async fn same_version(&self) -> Result<(), RebuildError> {
+        let mut connection = self.rebuilder.live.acquire().await?;
+        let kept: Option<i32> = sqlx::query_scalar(
+            "SELECT version FROM shadow.projection_checkpoints
+             WHERE projection = $1 AND ($2::uuid IS NULL OR tenant_id = $2) AND version <> $3 LIMIT 1",
+        )
+        .bind(self.name())
+        .bind(self.tenant.map(TenantId::uuid))
+        .bind(self.version())
+        .fetch_optional(&mut *connection)
+        .await?;
+        kept.map_or(Ok(()), |kept| Err(RebuildError::OtherVersion { kept, ours: self.version() }))
+    }
+
     pub(super) async fn exchange(&mut self) -> Result<(), RebuildError> {
         for attempt in 0..TRIES {
-            for (tenant_id, position) in self.wanted().await? {
+            let wanted = self.wanted().await?;
+            self.folder.log_reaches(&wanted).await?;
+            for (tenant_id, position) in wanted {
                 match self.folder.fold(tenant_id, position).await {
                     // What the side that is read has not seen either stops the new side there, as it would have stopped the old.
                     Err(RebuildError::DoesNotFit { .. }) if self.to_heads => {}
@@ -72,6 +118,7 @@ impl Run {
         }
         .execute(&mut **tx)
         .await?;
-        Ok(())
+        // In the same transaction: what is on record as swapped is swapped, and nothing else is.
+        Ok(runs::end(tx, self.id, "swapped", None).await?)
     }
 }

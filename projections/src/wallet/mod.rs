@@ -10,7 +10,7 @@ pub use balances::{AsOf, WalletBalance, balance_as_of};
 pub(crate) use balances::{Held, held_before};
 pub use lines::{EntryFilter, WalletEntry, entries};
 pub(crate) use lines::{Positions, lines};
-pub(crate) use queries::find;
+pub(crate) use queries::{PARTIES, find};
 pub use queries::{WalletFilter, WalletSummary, balance, list};
 pub use transfers::{NoTransferId, RequestedTransfer, TransferId, TransferRow, TransferStatus, transfers};
 pub use view::{PROJECTION, WalletRow, projection};

@@ -13,6 +13,9 @@ use uuid::Uuid;
 use crate::query::{List, Page, QueryError, Read, Reading, shown};
 use crate::wallet::{PROJECTION, WalletBalance};
 
+/// Who sees a wallet as its own, for `a`, an event of it.
+pub(crate) const PARTIES: &str = "SELECT ARRAY[w.owner_id] FROM wallets w WHERE w.tenant_id = a.tenant_id AND w.wallet_id = a.entity_id";
+
 /// Every field narrows the list; none shows all wallets of the tenant.
 #[derive(Debug, Clone, Default)]
 pub struct WalletFilter {

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 mod contexts;
+pub mod world;
 
 use std::collections::HashMap;
 use std::future::Future;

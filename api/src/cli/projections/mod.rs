@@ -1,5 +1,7 @@
 //! `holdfast projections`: how the read models are, and making them anew (ADM-21).
 
+mod text;
+
 use std::io::{BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,9 +13,10 @@ use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::PoolSettings;
 use holdfast_projections::personal::{Keys, StoredKeys};
-use holdfast_projections::rebuild::{self, Diff, Kind, Progress, Rebuilder, Status, Trial};
+use holdfast_projections::rebuild::{self, Kind, Order, Progress, Rebuilder};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::context::Global;
 use super::{print, wiring};
@@ -47,6 +50,21 @@ enum Command {
         /// Compare only; what is read stays.
         #[arg(long)]
         no_swap: bool,
+    },
+    /// Swap what `rebuild --no-swap` has left beside the rows that are read.
+    Swap {
+        /// The id that `rebuild` printed (see `runs`).
+        run: Uuid,
+        /// Print one JSON object instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the last runs of a projection: who ordered what, and what became of it.
+    Runs {
+        projection: String,
+        /// Print one JSON object instead of a table.
+        #[arg(long)]
+        json: bool,
     },
     /// Compare a projection with a fold of the log in memory; changes nothing.
     Verify(What),
@@ -83,6 +101,8 @@ const NEEDS: Needs =
     Needs { tokens: false, secrets: true, database: &[(Side::Write, DatabaseRole::Projector), (Side::Read, DatabaseRole::Projector)] };
 /// On record as whoever asked.
 const BY: &str = "command line";
+const SWAPPED: &str = "swapped; `projections swap-back` takes it back";
+const RUNS_SHOWN: i64 = 20;
 
 pub(super) async fn run(global: &Global, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let opened = global.open(NEEDS).await?;
@@ -99,27 +119,30 @@ async fn execute(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
         Command::Verify(what) => return verify(&rebuilder, &what).await,
         Command::SwapBack(what) => {
             rebuilder.swap_back(&what.projection, what.tenant, BY).await?;
-            said(&what, &json!({ "swapped": true }), "the former rows are back")?;
+            said(what.json, &json!({ "swapped": true }), "the former rows are back")?;
         }
+        Command::Swap { run, json } => {
+            rebuilder.swap_prepared(run, BY).await?;
+            said(json, &json!({ "swapped": true }), SWAPPED)?;
+        }
+        Command::Runs { projection, json } => runs(&rebuilder, &projection, json).await?,
         Command::Pause(what) => {
-            let pool = wiring::pool(settings, Side::Read, DatabaseRole::Projector, 1).await?;
-            let name = rebuild::projection(&what.projection)?.name();
-            let paused = rebuild::pause(&pool, name, what.tenant, BY).await.context("cannot pause")?;
-            said(&what, &json!({ "paused": true, "was": !paused }), if paused { "paused" } else { "it was paused already" })?;
+            let report = ordered(&rebuilder, &what, Kind::Pause).await?;
+            let text = if report["wasPaused"] == true { "it was paused already" } else { "paused" };
+            said(what.json, &report, text)?;
         }
         Command::Resume(what) => {
-            let pool = wiring::pool(settings, Side::Read, DatabaseRole::Projector, 1).await?;
-            let name = rebuild::projection(&what.projection)?.name();
-            let (pauses, stops) = rebuild::resume(&pool, name, what.tenant).await.context("cannot resume")?;
+            let report = ordered(&rebuilder, &what, Kind::Resume).await?;
+            let (pauses, stops) = (&report["pauses"], &report["stops"]);
             let text = format!("goes on: {pauses} pauses and {stops} stops taken back; the projector notices within seconds");
-            said(&what, &json!({ "pauses": pauses, "stops": stops }), &text)?;
+            said(what.json, &report, &text)?;
         }
         Command::Try { projection, tenant, json } => {
             let trial = rebuilder.attempt(&projection, tenant).await?;
             if json {
                 print::json(&trial)?
             } else {
-                print::line(trial_text(&trial))?
+                print::line(text::trial(&trial))?
             }
             return Ok(if trial.error.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
@@ -139,20 +162,37 @@ pub(super) async fn rebuilder(settings: &Settings) -> anyhow::Result<Rebuilder> 
     Ok(Rebuilder::new(live, shadow, log, keys))
 }
 
-fn said(what: &What, json: &serde_json::Value, text: &str) -> anyhow::Result<()> {
-    if what.json {
+fn said(as_json: bool, json: &Value, text: &str) -> anyhow::Result<()> {
+    if as_json {
         return print::json(json);
     }
     print::line(text)?;
     Ok(())
 }
 
+/// What is done as soon as it is ordered; gives its report.
+async fn ordered(rebuilder: &Rebuilder, what: &What, kind: Kind) -> anyhow::Result<Value> {
+    let order = Order::new(rebuild::projection(&what.projection)?.name(), what.tenant, kind, BY);
+    let ordered = rebuild::order(rebuilder.pool(), &order).await.with_context(|| format!("cannot {kind}"))?;
+    Ok(ordered.run.report.unwrap_or_default())
+}
+
+async fn runs(rebuilder: &Rebuilder, projection: &str, json: bool) -> anyhow::Result<()> {
+    let runs = rebuild::list_runs(rebuilder.pool(), rebuild::projection(projection)?.name(), None, RUNS_SHOWN).await?;
+    if json {
+        return print::json(&json!({ "runs": runs }));
+    }
+    let rows: Vec<Vec<String>> = runs.iter().map(text::run).collect();
+    print::line(print::table(&["run", "kind", "state", "tenant", "by", "at", "error"], &[], &rows))?;
+    Ok(())
+}
+
 async fn list(rebuilder: &Rebuilder, json: bool) -> anyhow::Result<()> {
-    let all = rebuild::status(rebuilder).await?;
+    let all = rebuild::status(rebuilder.pool(), rebuilder.log()).await?;
     if json {
         return print::json(&json!({ "projections": all }));
     }
-    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+    let rows: Vec<Vec<String>> = all.iter().map(text::status).collect();
     print::line(print::table(&["projection", "version", "tenants", "position", "behind", "state", "last run"], &[1, 2, 3, 4], &rows))?;
     for status in &all {
         for stop in &status.stopped {
@@ -162,42 +202,12 @@ async fn list(rebuilder: &Rebuilder, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn row(status: &Status) -> Vec<String> {
-    let mut state = Vec::new();
-    if status.paused {
-        state.push("paused".to_owned());
-    }
-    for (count, what) in [
-        (status.paused_tenants.len() as u64, "tenants paused"),
-        (status.stopped.len() as u64, "tenants stopped"),
-        (status.other_version, "tenants of another version"),
-    ] {
-        if count > 0 {
-            state.push(format!("{count} {what}"));
-        }
-    }
-    let state = if state.is_empty() { "at work".to_owned() } else { state.join(", ") };
-    let run = status
-        .last_run
-        .as_ref()
-        .map_or_else(|| "none".to_owned(), |run| format!("{} {} {}", run.kind, run.state, run.requested_at.format("%Y-%m-%d %H:%M")));
-    vec![
-        status.name.to_owned(),
-        status.version.to_string(),
-        status.tenants.to_string(),
-        status.position.to_string(),
-        status.behind.to_string(),
-        state,
-        run,
-    ]
-}
-
 async fn rebuild(rebuilder: &Rebuilder, what: &What, yes: bool, no_swap: bool) -> anyhow::Result<()> {
     let mut run = rebuilder.begin(&what.projection, what.tenant, Kind::Rebuild, BY).await?;
-    let progress = run.progress();
+    let (id, progress) = (run.id(), run.progress());
     let diff = watched(&progress, run.prepare()).await?;
     if !what.json {
-        print::line(diff_text(&diff))?;
+        print::line(text::diff(&diff))?;
     }
     let swap = !no_swap && (yes || confirmed()?);
     if swap {
@@ -205,8 +215,8 @@ async fn rebuild(rebuilder: &Rebuilder, what: &What, yes: bool, no_swap: bool) -
     } else {
         run.leave().await?;
     }
-    let text = if swap { "swapped; `projections swap-back` takes it back" } else { "nothing was swapped" };
-    said(what, &json!({ "swapped": swap, "diff": diff }), text)
+    let text = if swap { SWAPPED.to_owned() } else { format!("nothing was swapped; `projections swap {id}` does it") };
+    said(what.json, &json!({ "run": id, "swapped": swap, "diff": diff }), &text)
 }
 
 /// Shows rate and time left while `work` goes on.
@@ -241,72 +251,17 @@ fn confirmed() -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-fn diff_text(diff: &Diff) -> String {
-    let rows: Vec<Vec<String>> = diff
-        .tables
-        .iter()
-        .map(|table| {
-            let counts = [table.rows_before, table.rows_after, table.added, table.gone, table.changed];
-            std::iter::once(table.table.clone()).chain(counts.iter().map(ToString::to_string)).collect()
-        })
-        .collect();
-    let mut text = format!("{} tenants compared\n", diff.tenants);
-    text.push_str(&print::table(&["table", "rows now", "rebuilt", "added", "gone", "changed"], &[1, 2, 3, 4, 5], &rows));
-    let totals: Vec<Vec<String>> = diff
-        .tables
-        .iter()
-        .flat_map(|table| table.totals.iter().map(|total| (table.table.clone(), total)))
-        .map(|(table, total)| {
-            let same = if total.before == total.after { "" } else { "differs" };
-            let currency = total.currency.clone().unwrap_or_default();
-            vec![table, total.column.clone(), currency, total.before.to_string(), total.after.to_string(), same.to_owned()]
-        })
-        .collect();
-    if !totals.is_empty() {
-        text.push_str("\n\n");
-        text.push_str(&print::table(&["table", "sum of", "currency", "now", "rebuilt", ""], &[3, 4], &totals));
-    }
-    for table in &diff.tables {
-        for sample in &table.samples {
-            text.push_str(&format!("\n{} {}: tenant {} key {}", table.table, sample.what, sample.tenant_id, sample.key));
-        }
-    }
-    text
-}
-
 async fn verify(rebuilder: &Rebuilder, what: &What) -> anyhow::Result<ExitCode> {
-    let checks = rebuilder.verify(&what.projection, what.tenant).await?;
-    let different: i64 = checks.iter().flat_map(|(_, checks)| checks).map(|check| check.different).sum();
+    let verified = rebuilder.verify(&what.projection, what.tenant).await?;
+    let checks = || verified.tenants.iter().flat_map(|tenant| tenant.tables.iter().map(move |check| (tenant.tenant_id, check)));
     if what.json {
-        let tenants: Vec<_> = checks.iter().map(|(tenant, checks)| json!({ "tenantId": tenant, "tables": checks })).collect();
-        print::json(&json!({ "ok": different == 0, "different": different, "tenants": tenants }))?;
+        print::json(&verified)?;
     } else {
-        for (tenant, check) in checks.iter().flat_map(|(tenant, checks)| checks.iter().map(move |check| (tenant, check))) {
-            if check.different > 0 {
-                print::line(format!("{tenant} {}: {} rows differ, such as {}", check.table, check.different, check.keys.join(" ")))?;
-            }
+        for (tenant, check) in checks().filter(|(_, check)| check.different > 0) {
+            print::line(format!("{tenant} {}: {} rows differ, such as {}", check.table, check.different, check.keys.join(" ")))?;
         }
-        let rows: i64 = checks.iter().flat_map(|(_, checks)| checks).map(|check| check.rows).sum();
-        print::line(format!("{} tenants, {rows} rows, {different} differ", checks.len()))?;
+        let rows: i64 = checks().map(|(_, check)| check.rows).sum();
+        print::line(format!("{} tenants, {rows} rows, {} differ", verified.tenants.len(), verified.different))?;
     }
-    Ok(if different == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn trial_text(trial: &Trial) -> String {
-    let mut text = format!("{} at position {}: ", trial.event_type, trial.position);
-    match &trial.error {
-        Some(error) => text.push_str(&format!("does not fit: {error}")),
-        None => text.push_str("fits now; `projections resume` lets it go on"),
-    }
-    for change in &trial.changes {
-        text.push_str(&format!("\n{}{}", change.table, if change.before.is_none() { " (new row)" } else { "" }));
-        for (column, after) in &change.after {
-            let before = change.before.as_ref().and_then(|row| row.get(column));
-            if before != Some(after) {
-                let before = before.map_or_else(String::new, |before| format!("{before} -> "));
-                text.push_str(&format!("\n  {column}: {before}{after}"));
-            }
-        }
-    }
-    text
+    Ok(if verified.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
