@@ -6,6 +6,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use holdfast_commands::{Refusal, Rejection};
 use holdfast_domain::kernel::{DomainError, ErrorKind, RequestId};
+use holdfast_eventlog::LogError;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -187,6 +188,17 @@ impl ApiError {
         Self::internal_silent()
     }
 
+    /// The log was not read: 503 while the database does not answer, else a mistake of ours.
+    pub(crate) fn log_not_read(error: &LogError) -> Self {
+        match error {
+            LogError::Database(_) => {
+                tracing::warn!(error = error as &dyn std::error::Error, "the log was not read");
+                Self::unavailable("the log cannot be reached at the moment")
+            }
+            LogError::Unreadable(_) => Self::internal(error),
+        }
+    }
+
     /// For causes that were logged where they arose.
     pub(crate) fn internal_silent() -> Self {
         Self::new(Kind::Internal, "INTERNAL", "something went wrong on our side")
@@ -312,6 +324,13 @@ impl ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_that_cannot_be_reached_is_no_mistake_of_ours() {
+        // Found by the torture scenario postgres_backends: 500 while Postgres recovered.
+        let error = ApiError::log_not_read(&LogError::Database(sqlx::Error::PoolTimedOut));
+        assert_eq!(error.status_code(), StatusCode::SERVICE_UNAVAILABLE);
+    }
 
     fn rejection(kind: ErrorKind) -> Refusal {
         let rejection =

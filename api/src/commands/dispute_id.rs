@@ -20,7 +20,7 @@ pub(crate) async fn raised_dispute(shared: &Shared, side: &Side, tenant_id: Tena
         .sequence;
     let stream = StreamId { tenant_id, aggregate_type: Escrow::TYPE, aggregate_id: accepted.id };
     let log = side.log.clone();
-    let read = async move { log.read_stream(stream, sequence - 1, 1).await.map_err(|error| ApiError::internal(&error)) };
+    let read = async move { log.read_stream(stream, sequence - 1, 1).await.map_err(|error| ApiError::log_not_read(&error)) };
     let stored = shared.tasks.run(read).await.ok()?;
     dispute_of(stored.first()?)
 }

@@ -59,7 +59,7 @@ pub(crate) async fn history<A: EventOf>(
 }
 
 async fn read<A: EventOf>(log: EventLog, stream: StreamId, after: i64, limit: i64) -> Result<Vec<<A as Aggregate>::Event>, ApiError> {
-    let stored = log.read_stream(stream, after, limit).await.map_err(|error| ApiError::internal(&error))?;
+    let stored = log.read_stream(stream, after, limit).await.map_err(|error| ApiError::log_not_read(&error))?;
     let decode = |stored: &holdfast_eventlog::StoredEvent| {
         let recorded = stored.decode().map_err(|error| ApiError::internal(&error))?;
         Ok(recorded.event.of::<A>().cloned())
