@@ -165,7 +165,7 @@ use crate::{commands, event_pages, files, platform, queries};
         queries::projection::list_projections,
         queries::projection::list_runs,
         queries::projection::run_detail,
-        queries::push::stream_events,
+        queries::push::push_events,
         files::take_file,
         files::give_file,
         platform::healthz,

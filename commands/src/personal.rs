@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_domain::kernel::{PartyId, Personal, TenantId};
 use holdfast_eventlog::db::Pool;
-use holdfast_eventlog::keys::{self, Destroyed, KeyRef, KeyStore, KeysError, Kms, LocalKms, Secret, SubjectKey};
+use holdfast_eventlog::keys::{self, Destroyed, KeyRef, KeyStore, KeysError, Kms, Secret, SubjectKey};
 use lru::LruCache;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -48,15 +48,9 @@ impl From<KeysError> for SealError {
 }
 
 impl Sealer {
-    /// `pool`: the role `writer`; `master_key`: 32 bytes that live outside the database.
+    /// `pool`: the role `writer`.
     #[must_use]
-    pub fn new(pool: Pool, master_key: &[u8; 32]) -> Self {
-        Self::with_kms(pool, Arc::new(LocalKms::new(*master_key)))
-    }
-
-    /// With a master key that somebody else holds.
-    #[must_use]
-    pub fn with_kms(pool: Pool, kms: Arc<dyn Kms>) -> Self {
+    pub fn new(pool: Pool, kms: Arc<dyn Kms>) -> Self {
         Self { store: KeyStore::new(pool, kms), cached: Arc::new(Mutex::new(LruCache::new(CACHED_KEYS))) }
     }
 

@@ -4,6 +4,7 @@ pub mod access;
 mod async_api; // what can be subscribed to
 mod cloud_event;
 mod durables;
+mod seals;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::types::StoredEvent;
 pub use async_api::async_api;
 pub use cloud_event::{UnreadableMessage, decode, encode, subject};
 pub use durables::Durable;
+pub use seals::SEALS;
 
 /// How long the stream holds messages for outside consumers.
 pub const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -73,6 +75,8 @@ pub enum NatsError {
     Stream(#[source] jetstream::context::CreateStreamError),
     #[error("the stream cannot be looked at")]
     Look(#[source] jetstream::context::GetStreamError),
+    #[error("a message was not taken")]
+    Publish(#[source] jetstream::context::PublishError),
     #[error("the consumers of the stream cannot be managed")]
     Durable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

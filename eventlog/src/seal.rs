@@ -2,9 +2,12 @@
 //!
 //! Whoever has kept one signed head can prove that the log of then is still the beginning of the log of today.
 
+mod announce; // on NATS
+mod certificate; // of erasures
 mod check; // log, tiles, seals and file against each other
 mod head; // what is signed
 mod leaf; // an event as bytes
+mod patrol; // sealed events, read again
 mod proof; // inclusion and consistency, from tiles
 mod sealer;
 mod sink; // the file outside the database
@@ -12,6 +15,7 @@ mod store;
 mod tiles; // how the tree is kept
 mod tree;
 
+pub use certificate::{CertificateError, ErasureCertificate, erasure_certificate};
 pub use check::{CheckReport, check};
 pub use head::{KeyError, Seal, SealKeys, SealingKey, Stamp};
 pub use leaf::{Leaf, leaf_hash};

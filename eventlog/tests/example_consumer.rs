@@ -78,6 +78,7 @@ async fn the_example_consumer_misses_nothing_and_counts_nothing_twice() {
         let stream = jetstream::stream::Config { name: "EVENTS".into(), subjects: vec!["events.>".into()], ..Default::default() };
         let jetstream = jetstream::new(relay.client().clone());
         jetstream.create_stream(stream).await.unwrap();
+        relay.set_seals_stream().await.unwrap();
         // 101 to 150 never arrive; 1 to 20 arrive twice.
         let events = log.read(tenant(1), 0, EVENTS).await.unwrap();
         let arriving = events.iter().filter(|event| !(101..=150).contains(&event.position)).map(|event| ("first", event));

@@ -9,44 +9,11 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream;
 use futures::StreamExt as _;
 use holdfast_domain::kernel::TenantId;
-use holdfast_eventlog::db::PoolSettings;
 use holdfast_eventlog::nats::{self, Nats};
-use holdfast_eventlog::subscription::SubscriptionSettings;
 use holdfast_eventlog::{StoredEvent, relay};
 use support::nats_server::NatsServer;
+use support::relay::{Running, checkpoints_reach};
 use support::{Database, append_events, tenant, with};
-use tokio_util::sync::CancellationToken;
-
-struct Running {
-    shutdown: CancellationToken,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Running {
-    /// Looks at the stream every second.
-    async fn start(database: &Database, nats: &Nats) -> Self {
-        let pool = database.pool_as("holdfast_relay", PoolSettings::default()).await;
-        let shutdown = CancellationToken::new();
-        let settings = SubscriptionSettings { sweep_every: Duration::from_millis(100), ..SubscriptionSettings::default() };
-        let task = tokio::spawn(relay::run(pool, nats.clone(), settings, shutdown.clone()));
-        Self { shutdown, task }
-    }
-
-    async fn stop(self) {
-        self.shutdown.cancel();
-        tokio::time::timeout(Duration::from_secs(10), self.task).await.unwrap().unwrap();
-    }
-}
-
-async fn checkpoints_reach(database: &Database, total: i64) {
-    let since = Instant::now();
-    while database.count("SELECT coalesce(sum(position), 0)::bigint FROM subscription_checkpoints WHERE subscription = 'relay'").await
-        < total
-    {
-        assert!(since.elapsed() < Duration::from_secs(20), "the relay does not get on");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
 
 /// None while there is no stream.
 async fn held(nats: &Nats) -> Option<u64> {

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use async_nats::Client;
 use futures::StreamExt as _;
+use holdfast_eventlog::StoredEvent;
+use holdfast_eventlog::db::PoolSettings;
 use holdfast_eventlog::nats::access::{CONSUMER_API, Grant};
-use holdfast_eventlog::nats::{Nats, decode, encode};
-use holdfast_eventlog::{StoredEvent, relay};
+use holdfast_eventlog::nats::{Nats, SEALS, decode, encode};
+use holdfast_eventlog::seal::{Seal, SealKeys, Sealer, SealerSettings, SealingKey};
 use nkeys::KeyPair;
 use support::nats_server::NatsServer;
+use support::relay::{Running, checkpoints_reach};
 use support::{append_events, tenant, with};
-use tokio_util::sync::CancellationToken;
 
 /// The server says no to the client alone; the next answered ping says that it has.
 #[derive(Clone)]
@@ -83,19 +85,14 @@ struct Scene {
 async fn scene(database: &support::Database) -> Scene {
     let server = NatsServer::start().await;
     let nats = server.nats(&server.relay).await;
+    nats.set_seals_stream().await.unwrap();
     let log = database.log().await;
     for n in [1, 2] {
         append_events(&log, tenant(n), 1, 20).await;
     }
-    let pool = database.pool_as("holdfast_relay", holdfast_eventlog::db::PoolSettings::default()).await;
-    let shutdown = CancellationToken::new();
-    let running = tokio::spawn(relay::run(pool, nats, holdfast_eventlog::subscription::SubscriptionSettings::default(), shutdown.clone()));
-    let published = "SELECT coalesce(sum(position), 0)::bigint FROM subscription_checkpoints WHERE subscription = 'relay'";
-    while database.count(published).await < 40 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    shutdown.cancel();
-    running.await.unwrap();
+    let running = Running::start(database, &nats).await;
+    checkpoints_reach(database, 40).await;
+    running.stop().await;
     let keys = [KeyPair::new_user(), KeyPair::new_user()];
     let grant = |n: usize| Grant { tenant_id: tenant(n as u128 + 1), name: "warehouse".parse().unwrap(), public_key: keys[n].public_key() };
     let grants = [grant(0), grant(1)];
@@ -110,10 +107,14 @@ async fn scene(database: &support::Database) -> Scene {
 
 /// Up to `batch` messages of a durable, as an outside consumer asks for them; none where the server gives none.
 async fn pull(identity: &Identity, api: &str, durable: &str, batch: usize) -> Vec<async_nats::Message> {
+    pull_of("EVENTS", identity, api, durable, batch).await
+}
+
+async fn pull_of(stream: &str, identity: &Identity, api: &str, durable: &str, batch: usize) -> Vec<async_nats::Message> {
     let inbox = identity.client.new_inbox();
     let Ok(mut messages) = identity.client.subscribe(inbox.clone()).await else { return Vec::new() };
     let ask = format!(r#"{{"batch":{batch},"expires":300000000}}"#);
-    identity.client.publish_with_reply(format!("{api}.CONSUMER.MSG.NEXT.EVENTS.{durable}"), inbox, ask.into()).await.unwrap();
+    identity.client.publish_with_reply(format!("{api}.CONSUMER.MSG.NEXT.{stream}.{durable}"), inbox, ask.into()).await.unwrap();
     let mut taken = Vec::new();
     while let Ok(Some(message)) = tokio::time::timeout(Duration::from_millis(600), messages.next()).await {
         if message.status.is_some() {
@@ -151,6 +152,7 @@ async fn everybody_may_what_the_table_says_and_nothing_else() {
             (Publish, format!("events.{a}.wallet.credited"), vec![rel]),
             (Publish, format!("events.{b}.wallet.credited"), vec![rel]),
             (Publish, "seals.x".into(), vec![rel]),
+            (Publish, format!("seals.{a}"), vec![rel]),
             (Publish, "anything".into(), vec![]),
             (Publish, "_INBOX.x".into(), vec![]),
             (Publish, format!("_INBOX_warehouse.{b}"), vec![]),
@@ -161,6 +163,9 @@ async fn everybody_may_what_the_table_says_and_nothing_else() {
             (Subscribe, format!("events.{b}.>"), vec![sub, rb]),
             (Subscribe, "events.*.escrow.funded".into(), vec![sub]),
             (Subscribe, "seals.>".into(), vec![]),
+            (Subscribe, "seals.*".into(), vec![]),
+            (Subscribe, format!("seals.{a}"), vec![ra]),
+            (Subscribe, format!("seals.{b}"), vec![rb]),
             (Subscribe, "$JS.>".into(), vec![]),
             (Subscribe, "$SYS.>".into(), vec![]),
             (Subscribe, "_INBOX.>".into(), vec![rel, adm]),
@@ -190,6 +195,20 @@ async fn everybody_may_what_the_table_says_and_nothing_else() {
             (Publish, "$JS.API.STREAM.MSG.DELETE.EVENTS".into(), vec![]),
             (Publish, "$JS.API.STREAM.SNAPSHOT.EVENTS".into(), vec![]),
             (Publish, "$JS.API.STREAM.LIST".into(), vec![]),
+            (Publish, format!("{CONSUMER_API}.CONSUMER.INFO.SEALS.{da}"), vec![ra]),
+            (Publish, format!("{CONSUMER_API}.CONSUMER.MSG.NEXT.SEALS.{da}"), vec![ra]),
+            (Publish, format!("{CONSUMER_API}.CONSUMER.MSG.NEXT.SEALS.{db}"), vec![rb]),
+            (Publish, format!("$JS.ACK.SEALS.{da}.1.1.1.1.0"), vec![ra]),
+            (Publish, format!("$JS.ACK.SEALS.{db}.1.1.1.1.0"), vec![rb]),
+            (Publish, format!("$JS.API.CONSUMER.CREATE.SEALS.x.seals.{b}"), vec![adm]),
+            (Publish, "$JS.API.CONSUMER.DELETE.SEALS.x".into(), vec![adm]),
+            (Publish, "$JS.API.STREAM.INFO.SEALS".into(), vec![rel, adm]),
+            (Publish, "$JS.API.STREAM.UPDATE.SEALS".into(), vec![rel]),
+            (Publish, "$JS.API.STREAM.MSG.GET.SEALS".into(), vec![]),
+            (Publish, "$JS.API.DIRECT.GET.SEALS".into(), vec![]),
+            (Publish, "$JS.API.STREAM.PURGE.SEALS".into(), vec![]),
+            (Publish, "$JS.API.STREAM.DELETE.SEALS".into(), vec![]),
+            (Publish, "$JS.API.STREAM.MSG.DELETE.SEALS".into(), vec![]),
         ];
         let identities = [(rel, &relay), (sub, &subscriber), (adm, &admin), (ra, &consumer_a), (rb, &consumer_b)];
         let mut wrong = Vec::new();
@@ -272,6 +291,32 @@ async fn a_consumer_gets_all_of_its_tenant_and_nothing_of_another() {
         assert!(!admin.delete_durable(&grants[0]).await.unwrap());
         assert!(async_nats::ConnectOptions::with_nkey(keys[0].seed().unwrap()).connect(server.url()).await.is_err());
         assert_eq!(pull(&other, CONSUMER_API, &grants[1].durable(), 3).await.len(), 3, "the other consumer goes on");
+    })
+    .await;
+}
+
+// NFR-30: an auditor who was away reads what was sealed meanwhile, of its own tenant alone.
+#[tokio::test]
+async fn seals_wait_for_whoever_was_away() {
+    with(|database| async move {
+        let Scene { server, grants, keys } = scene(&database).await;
+        let pool = database.pool_as("holdfast_relay", PoolSettings::default()).await;
+        let nats = server.nats(&server.relay).await;
+        let accepted = SealKeys::try_new(&[SealingKey::new(&[7; 32]).public()]).unwrap();
+        let mut sealer = Sealer::new(pool, Some(nats), SealingKey::new(&[7; 32]), accepted.clone(), SealerSettings::default());
+        let mut made = sealer.round().await.unwrap();
+        append_events(&database.log().await, tenant(1), 21, 5).await;
+        made.extend(sealer.round().await.unwrap());
+        assert_eq!(made.len(), 3);
+        let consumer = Identity::connect(&server, &keys[0], "_INBOX_warehouse").await;
+        let taken = pull_of(SEALS, &consumer, CONSUMER_API, &grants[0].durable(), 10).await;
+        let taken: Vec<Seal> = taken.iter().map(|message| serde_json::from_slice(&message.payload).unwrap()).collect();
+        let mine: Vec<Seal> = made.into_iter().filter(|seal| seal.tenant_id == tenant(1)).collect();
+        assert_eq!(taken, mine);
+        assert!(taken.iter().all(|seal| accepted.accept(seal)) && taken.iter().map(|seal| seal.size).eq([20, 25]));
+        for api in [CONSUMER_API, "$JS.API"] {
+            assert!(pull_of(SEALS, &consumer, api, &grants[1].durable(), 5).await.is_empty(), "another tenant's");
+        }
     })
     .await;
 }

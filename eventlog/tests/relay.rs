@@ -4,17 +4,15 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::jetstream;
 use futures::StreamExt as _;
 use holdfast_domain::kernel::TenantId;
-use holdfast_eventlog::db::PoolSettings;
 use holdfast_eventlog::nats::{self, Nats, NatsSettings};
-use holdfast_eventlog::subscription::SubscriptionSettings;
-use holdfast_eventlog::{EventLog, StoredEvent, relay};
-use support::{Database, batch, nats_url, unit, wallet, with};
-use tokio_util::sync::CancellationToken;
+use holdfast_eventlog::{StoredEvent, relay};
+use support::relay::{Running, checkpoints_reach};
+use support::{append_events, nats_url, with};
 use uuid::Uuid;
 
 /// A stream and subjects of its own on the shared server.
@@ -29,40 +27,6 @@ async fn connected(settings: &NatsSettings) -> Nats {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     nats
-}
-
-struct Running {
-    shutdown: CancellationToken,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Running {
-    async fn start(database: &Database, nats: &Nats) -> Self {
-        let pool = database.pool_as("holdfast_relay", PoolSettings::default()).await;
-        let shutdown = CancellationToken::new();
-        let settings = SubscriptionSettings { sweep_every: Duration::from_millis(300), ..SubscriptionSettings::default() };
-        let task = tokio::spawn(relay::run(pool, nats.clone(), settings, shutdown.clone()));
-        Self { shutdown, task }
-    }
-
-    async fn stop(self) {
-        self.shutdown.cancel();
-        tokio::time::timeout(Duration::from_secs(5), self.task).await.unwrap().unwrap();
-    }
-}
-
-async fn append(log: &EventLog, tenant_id: TenantId, first: i64, events: usize) {
-    log.append(&batch(&[], vec![unit(wallet(tenant_id, 1), first, events)])).await.unwrap();
-}
-
-async fn checkpoint_reaches(database: &Database, total: i64) {
-    let since = Instant::now();
-    while database.count("SELECT coalesce(sum(position), 0)::bigint FROM subscription_checkpoints WHERE subscription = 'relay'").await
-        < total
-    {
-        assert!(since.elapsed() < Duration::from_secs(20), "the relay does not get on");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 /// All messages that the stream holds, as an outside consumer reads them.
@@ -91,12 +55,12 @@ async fn every_event_is_published_in_order_as_a_cloud_event_and_the_checkpoint_f
         let (settings, log) = (settings(), database.log().await);
         let nats = connected(&settings).await;
         let (a, b) = (TenantId(Uuid::new_v4()), TenantId(Uuid::new_v4()));
-        append(&log, a, 1, 1200).await;
-        append(&log, b, 1, 3).await;
+        append_events(&log, a, 1, 1200).await;
+        append_events(&log, b, 1, 3).await;
         let running = Running::start(&database, &nats).await;
-        checkpoint_reaches(&database, 1203).await;
-        append(&log, b, 4, 2).await;
-        checkpoint_reaches(&database, 1205).await;
+        checkpoints_reach(&database, 1203).await;
+        append_events(&log, b, 4, 2).await;
+        checkpoints_reach(&database, 1205).await;
         running.stop().await;
         let messages = stream_messages(&nats, &settings).await;
         for tenant_id in [a, b] {
@@ -125,13 +89,13 @@ async fn a_crash_between_ack_and_checkpoint_repeats_and_the_stream_drops_the_rep
     with(|database| async move {
         let (settings, log) = (settings(), database.log().await);
         let nats = connected(&settings).await;
-        append(&log, TenantId(Uuid::new_v4()), 1, 50).await;
+        append_events(&log, TenantId(Uuid::new_v4()), 1, 50).await;
         let running = Running::start(&database, &nats).await;
-        checkpoint_reaches(&database, 50).await;
+        checkpoints_reach(&database, 50).await;
         running.stop().await;
         sqlx::query("UPDATE subscription_checkpoints SET position = 20").execute(&database.admin).await.unwrap();
         let running = Running::start(&database, &nats).await;
-        checkpoint_reaches(&database, 50).await;
+        checkpoints_reach(&database, 50).await;
         running.stop().await;
         assert_eq!(stream_messages(&nats, &settings).await.len(), 50);
         wipe(&nats, &settings).await;
@@ -145,12 +109,12 @@ async fn a_wiped_stream_is_made_again_and_publishing_goes_on() {
         let (settings, log) = (settings(), database.log().await);
         let nats = connected(&settings).await;
         let a = TenantId(Uuid::new_v4());
-        append(&log, a, 1, 5).await;
+        append_events(&log, a, 1, 5).await;
         let running = Running::start(&database, &nats).await;
-        checkpoint_reaches(&database, 5).await;
+        checkpoints_reach(&database, 5).await;
         wipe(&nats, &settings).await;
-        append(&log, a, 6, 5).await;
-        checkpoint_reaches(&database, 10).await;
+        append_events(&log, a, 6, 5).await;
+        checkpoints_reach(&database, 10).await;
         let positions: Vec<_> = stream_messages(&nats, &settings).await.iter().map(|(event, ..)| event.position).collect();
         assert_eq!(positions, (1..=10).collect::<Vec<_>>(), "what was lost first, then what is new");
         running.stop().await;
@@ -174,17 +138,17 @@ async fn one_relay_is_active_and_the_standby_takes_over() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let standby = Running::start(&database, &nats).await;
-        append(&log, a, 1, 5).await;
-        checkpoint_reaches(&database, 5).await;
+        append_events(&log, a, 1, 5).await;
+        checkpoints_reach(&database, 5).await;
         assert_eq!(database.count(holders).await, 1);
         // The leader's session dies: it notices, and somebody goes on.
         let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
         database.count(kill).await;
-        append(&log, a, 6, 5).await;
-        checkpoint_reaches(&database, 10).await;
+        append_events(&log, a, 6, 5).await;
+        checkpoints_reach(&database, 10).await;
         leader.stop().await;
-        append(&log, a, 11, 5).await;
-        checkpoint_reaches(&database, 15).await;
+        append_events(&log, a, 11, 5).await;
+        checkpoints_reach(&database, 15).await;
         assert_eq!(database.count(holders).await, 1);
         standby.stop().await;
         assert_eq!(stream_messages(&nats, &settings).await.len(), 15);
@@ -199,7 +163,7 @@ async fn the_relay_waits_for_a_nats_that_is_not_there() {
         let log = database.log().await;
         let nats = Nats::connect(NatsSettings::new("nats://127.0.0.1:1")).await.unwrap();
         let running = Running::start(&database, &nats).await;
-        append(&log, TenantId(Uuid::new_v4()), 1, 5).await;
+        append_events(&log, TenantId(Uuid::new_v4()), 1, 5).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert_eq!(database.count("SELECT count(*) FROM subscription_checkpoints").await, 0);
         running.stop().await;

@@ -65,6 +65,7 @@ async fn roles_may_do_what_is_listed_and_nothing_else() {
             ("tenant_keys", ["ra", "", "", "r", ""]),
             ("seal_tiles", ["r", "raw", "", "", "r"]),
             ("seals", ["r", "ra", "", "", "r"]),
+            ("erasure_certificates", ["", "ra", "", "", "r"]),
             ("leases", ["", "rawd", "rawd", "rawd", ""]),
         ];
         let verbs = [("r", "SELECT"), ("a", "INSERT"), ("w", "UPDATE"), ("d", "DELETE"), ("t", "TRUNCATE"), ("f", "REFERENCES"), ("g", "TRIGGER")];

@@ -11,7 +11,7 @@ use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::{PartyId, Recorded, Sealed, TenantId};
 use holdfast_domain::person::Person;
 use holdfast_eventlog::db::Pool;
-use holdfast_eventlog::keys::{self, KeyStore, Kms, LocalKms};
+use holdfast_eventlog::keys::{self, KeyStore, Kms};
 pub use holdfast_eventlog::keys::{KeyRef, KeysError, SubjectKey};
 
 /// Where people's keys are.
@@ -29,13 +29,7 @@ pub struct StoredKeys {
 impl StoredKeys {
     /// `pool`: the write database as `holdfast_projector`.
     #[must_use]
-    pub fn new(pool: Pool, master_key: &[u8; 32]) -> Self {
-        Self::with_kms(pool, Arc::new(LocalKms::new(*master_key)))
-    }
-
-    /// With a master key that somebody else holds.
-    #[must_use]
-    pub fn with_kms(pool: Pool, kms: Arc<dyn Kms>) -> Self {
+    pub fn new(pool: Pool, kms: Arc<dyn Kms>) -> Self {
         Self { store: KeyStore::new(pool, kms) }
     }
 }

@@ -4,9 +4,12 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
 use holdfast_domain::kernel::{PartyId, TenantId};
+use holdfast_eventlog::keys::LocalKms;
 use holdfast_projections::personal::{KeyRef, Keys, KeysError, Opened, StoredKeys, SubjectKey};
 use sqlx::PgPool;
 use support::{Log, TestKeys, party, tenant, with};
@@ -45,7 +48,7 @@ async fn keys_are_live_destroyed_or_an_error_and_never_silently_nothing() {
         let (live, gone, unknown) = (party(1), party(2), party(3));
         store(&log.admin, tenant(1), live, false).await;
         store(&log.admin, tenant(1), gone, true).await;
-        let keys = StoredKeys::new(log.pool_as("holdfast_projector").await, &MASTER);
+        let keys = StoredKeys::new(log.pool_as("holdfast_projector").await, Arc::new(LocalKms::new(MASTER)));
         let found = keys.load(tenant(1), &[key_of(live), key_of(gone), key_of(unknown)]).await.unwrap();
         assert_eq!(found.get(&key_of(live)), Some(&SubjectKey::Live(SUBJECT_KEY)));
         assert_eq!(found.get(&key_of(gone)), Some(&SubjectKey::Destroyed));
@@ -62,7 +65,7 @@ async fn keys_are_live_destroyed_or_an_error_and_never_silently_nothing() {
         store(&log.admin, tenant(2), live, false).await;
         let moved = Opened::open_all(&keys, tenant(2), &[hers.sealed()]).await;
         assert!(matches!(moved, Err(KeysError::Open(_))));
-        let other_master = StoredKeys::new(log.pool_as("holdfast_projector").await, &[8; 32]);
+        let other_master = StoredKeys::new(log.pool_as("holdfast_projector").await, Arc::new(LocalKms::new([8; 32])));
         assert!(matches!(other_master.load(tenant(1), &[key_of(live)]).await, Err(KeysError::Unwrap(_))));
         log.drop(&database).await;
     })

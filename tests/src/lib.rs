@@ -6,6 +6,7 @@ mod cases;
 mod client;
 mod flow;
 mod nats;
+pub mod personal;
 pub mod requirements;
 mod stream;
 
@@ -266,6 +267,13 @@ impl System {
     /// When it cannot be reached.
     pub async fn log_database(&self) -> anyhow::Result<PgPool> {
         self.database(0).await
+    }
+
+    /// The same as a URL.
+    #[must_use]
+    pub fn log_url(&self) -> String {
+        let (user, host, port) = (self.admin.get_username(), self.admin.get_host(), self.admin.get_port());
+        format!("postgres://{user}@{host}:{port}/{}", self.databases[0])
     }
 
     /// The read models' database, as its owner.

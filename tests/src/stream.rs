@@ -78,6 +78,10 @@ impl EventStream {
     /// # Errors
     /// When nothing comes for a minute, or what comes is no event.
     pub async fn next(&mut self) -> anyhow::Result<Option<Pushed>> {
+        tokio::time::timeout(Duration::from_secs(60), self.shown()).await.context("nothing comes but heartbeats")?
+    }
+
+    async fn shown(&mut self) -> anyhow::Result<Option<Pushed>> {
         loop {
             while let Some((block, rest)) = self.unread.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());
@@ -86,8 +90,7 @@ impl EventStream {
                     return Ok(Some(pushed));
                 }
             }
-            let chunk = tokio::time::timeout(Duration::from_secs(60), self.response.chunk()).await.context("nothing comes")??;
-            let Some(chunk) = chunk else { return Ok(None) };
+            let Some(chunk) = self.response.chunk().await? else { return Ok(None) };
             self.unread.push_str(std::str::from_utf8(&chunk).context("no text")?);
         }
     }

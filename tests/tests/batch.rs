@@ -63,7 +63,7 @@ async fn what_is_wrong_with_one_command_touches_no_other() -> anyhow::Result<()>
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert_eq!(statuses(&answer), [201, 400, 404, 409, 404, 404, 400, 412, 400, 405, 200], "{}", answer.text);
     assert_eq!(answer.body["answers"][1]["body"]["error"]["details"]["field"], "contractId", "{}", answer.text);
-    assert_eq!(other.escrow(foreign).await?["status"], "draft");
+    assert_eq!(other.escrow(foreign).await?["status"], "created");
     system.verify()?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use holdfast_domain::kernel::{PartyId, Role};
-use holdfast_tests::{Client, EventStream, Flow, Pushed, System};
+use holdfast_tests::{Client, EventStream, Flow, Pushed, System, expect};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -67,15 +67,15 @@ async fn parties_hear_of_their_own_and_staff_of_what_it_may_look_at() -> anyhow:
     let mut staff = mine.parties.staff.stream("", None).await?;
     let billing = system.client(tenant_id, PartyId(Uuid::new_v4()), &[Role::BillingAdmin])?;
     let mut billing = billing.stream("", None).await?;
-    let other = mine.parties.staff.post(
-        "/v1/escrows",
-        &json!({
-            "contractId": Uuid::new_v4(), "payerId": Uuid::new_v4(), "payeeId": Uuid::new_v4(), "amount": "5.00", "currency": "EUR",
-        }),
-    );
-    let other = other.await?.id();
-    let body = json!({ "title": "Casting" });
-    let job = mine.parties.staff.post("/v1/jobs", &body).await?.id();
+    let body = json!({
+        "contractId": Uuid::new_v4(), "payerId": Uuid::new_v4(), "payeeId": Uuid::new_v4(), "amount": "5.00", "currency": "EUR",
+    });
+    let other = mine.parties.staff.post("/v1/escrows", &body).await?.id();
+    let body = json!({
+        "title": "Casting", "brief": { "roles": [{ "name": "model", "count": 2 }] }, "location": "Milan",
+        "startTs": "2030-05-01T09:00:00Z", "endTs": "2030-05-02T18:00:00Z",
+    });
+    let job = expect(mine.parties.staff.post("/v1/jobs", &body).await?, &[201])?.id();
     mine.fill("10.00").await?;
     mine.wallet_has("10.00").await?;
     let escrow = mine.create("10.00").await?;
@@ -92,7 +92,7 @@ async fn parties_hear_of_their_own_and_staff_of_what_it_may_look_at() -> anyhow:
         "{heard:?}"
     );
     // Published, talents see it.
-    mine.parties.staff.post(&format!("/v1/jobs/{job}/publish"), &json!({})).await?;
+    expect(mine.parties.staff.post(&format!("/v1/jobs/{job}/publish"), &json!({})).await?, &[200])?;
     payee.until(is("job.published", job)).await?;
     // Billing looks at wallets and credits.
     let filled = billing.until(|pushed| pushed.name == "wallet.credited").await?;

@@ -121,9 +121,10 @@ async fn what_is_behind_a_balance_sums_to_the_balance() -> anyhow::Result<()> {
     let wallets = expect(flow.parties.staff.get(&format!("/v1/wallets?ownerId={}", flow.parties.payer_id)).await?, &[200])?;
     let wallet = &items(&wallets)[0];
     let (mut cursor, mut sums, mut caused) = (String::new(), std::collections::BTreeMap::<String, Decimal>::new(), 0);
+    let mut subjects = Vec::new();
     let balances = loop {
         let page = seen(&auditor, &format!("/v1/audit/explain?wallet={}&limit=2{cursor}", wallet["id"].as_str().unwrap())).await?;
-        assert_eq!((&page.body["subject"]["status"], &page.body["subject"]["aggregateType"]), (&json!("active"), &json!("wallet")));
+        subjects.push(page.body["subject"].clone());
         for item in items(&page) {
             assert!(item["event"]["actorRoles"].is_array() && item["event"]["requestId"].is_string(), "{item}");
             caused += item["causes"].as_array().unwrap().len();
@@ -138,6 +139,8 @@ async fn what_is_behind_a_balance_sums_to_the_balance() -> anyhow::Result<()> {
             None => break page.body["balances"].clone(),
         }
     };
+    assert_eq!((&subjects[0]["status"], &subjects[0]["aggregateType"]), (&json!("active"), &json!("wallet")));
+    assert!(subjects.len() > 1 && subjects[1..].iter().all(Value::is_null), "the stream is folded once: {subjects:?}");
     assert!(caused > 0, "a wallet is credited by a reaction to a bank receipt");
     for place in ["available", "held"] {
         let shown = wallet[place].as_str().unwrap().parse::<Decimal>()?;
@@ -238,5 +241,43 @@ async fn the_audit_log_is_exported_as_csv_whole_and_well_formed() -> anyhow::Res
     let change: Value = serde_json::from_str(&rows[0][column("change")])?;
     assert_eq!(change["after"]["status"], "created", "{change}");
     assert_eq!(accesses(&system, &flow).await?, 1, "one file is one access");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_written_down_is_not_shown() -> anyhow::Result<()> {
+    // ANA-38, NFR-128
+    let system = System::start().await?;
+    let flow = Flow::new(&system, system.tenant("")?)?;
+    let auditor = auditor(&system, &flow)?;
+    let id = flow.create("1.00").await?;
+    let log = system.log_database().await?;
+    sqlx::raw_sql(
+        "CREATE FUNCTION no_access() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the disk of accesses is full'; END $$;
+         CREATE TRIGGER no_access BEFORE INSERT ON events FOR EACH ROW WHEN (NEW.aggregate_type = 'access') EXECUTE FUNCTION no_access()",
+    )
+    .execute(&log)
+    .await?;
+    let paths = [
+        format!("/v1/streams/{id}/events"),
+        format!("/v1/streams/{id}/state"),
+        format!("/v1/audit/explain?escrow={id}"),
+        format!("/v1/audit-logs?entityId={id}"),
+        "/v1/exports/audit-logs?format=csv".to_owned(),
+        "/v1/audit/export".to_owned(),
+    ];
+    for path in &paths {
+        let refused = auditor.get(path).await?;
+        assert_eq!(refused.status, 503, "{path}: {}", refused.text);
+        assert!(!refused.text.contains(&id.to_string()), "{path}: {}", refused.text);
+    }
+    assert_eq!(accesses(&system, &flow).await?, 0);
+    // Others work meanwhile, and so do auditors when it can be written again.
+    flow.create("2.00").await?;
+    sqlx::raw_sql("DROP TRIGGER no_access ON events").execute(&log).await?;
+    for path in &paths[..5] {
+        seen(&auditor, path).await?;
+    }
+    log.close().await;
     Ok(())
 }

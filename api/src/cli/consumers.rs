@@ -107,16 +107,16 @@ impl<'a> Desk<'a> {
         let url = self.opened.settings.nats.url.clone().unwrap_or_default();
         self.write()?;
         self.let_in(&url, &seed, &grant).await?;
-        let (durable, inbox, subject) = (grant.durable(), grant.inbox_prefix(), grant.subject());
+        let (durable, inbox, subject, seals) = (grant.durable(), grant.inbox_prefix(), grant.subject(), grant.seals_subject());
         if json {
             return print::json(&serde_json::json!({
                 "tenantId": tenant_id, "name": grant.name, "seed": seed, "publicKey": grant.public_key, "url": url, "stream": "EVENTS",
-                "durable": durable, "subject": subject, "inboxPrefix": inbox, "apiPrefix": CONSUMER_API, "file": self.file,
+                "durable": durable, "subject": subject, "sealsStream": "SEALS", "sealsSubject": seals, "inboxPrefix": inbox, "apiPrefix": CONSUMER_API, "file": self.file,
             }));
         }
         print::line(format!(
-            "{} may read the events of {tenant_id}. The seed is kept nowhere: keep it now.\n\n  seed          {seed}\n  url           {url}\n  \
-             subject       {subject}\n  stream        EVENTS\n  durable       {durable}\n  inbox prefix  {inbox}\n  API prefix    {CONSUMER_API}\n",
+            "{} may read the events and the seals of {tenant_id}. The seed is kept nowhere: keep it now.\n\n  seed          {seed}\n  url           {url}\n  \
+             subject       {subject}\n  stream        EVENTS\n  seals         {seals} in the stream SEALS\n  durable       {durable} on both\n  inbox prefix  {inbox}\n  API prefix    {CONSUMER_API}\n",
             grant.name
         ))?;
         self.say_what_is_left()

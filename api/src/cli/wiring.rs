@@ -43,6 +43,8 @@ const READING_CONNECTIONS: u32 = 4;
 const AUDITING_CONNECTIONS: u32 = 4;
 /// For the platform's operators, who are few as well.
 const ORDERING_CONNECTIONS: u32 = 2;
+/// For the keys of persons.
+const SEALING_CONNECTIONS: u32 = 4;
 const DEADLINES_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) async fn pool(settings: &Settings, side: Side, role: DatabaseRole, max_connections: u32) -> anyhow::Result<Pool> {
@@ -112,12 +114,15 @@ struct Shop<'a> {
     /// As the subscriber; none when no NATS is configured.
     nats: Option<Nats>,
     consumers: Vec<Arc<dyn Consumer>>,
+    /// One for the process: what the effect of an erasure destroys is gone from the cache of the API with it.
+    personal: Option<Sealer>,
 }
 
 pub(super) async fn start(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow::Result<Running> {
     let has = |role| roles.contains(&role);
     let nats = nats(settings, settings.nats.subscriber_nkey_seed.as_ref()).await?;
-    let mut shop = Shop { settings, shutdown: CancellationToken::new(), tasks: JoinSet::new(), nats, consumers: Vec::new() };
+    let mut shop =
+        Shop { settings, shutdown: CancellationToken::new(), tasks: JoinSet::new(), nats, consumers: Vec::new(), personal: None };
     if has(Role::Relay) {
         shop.relay().await?;
     }
@@ -192,9 +197,9 @@ impl Shop<'_> {
     }
 
     /// What effects reach the outside with.
-    async fn ports(&self, log: EventLog) -> anyhow::Result<Ports> {
+    async fn ports(&mut self, log: EventLog) -> anyhow::Result<Ports> {
+        let sealer = self.personal().await?;
         let settings = self.settings;
-        let sealer = Sealer::new(pool(settings, Side::Write, DatabaseRole::Writer, 2).await?, &settings.personal_master_key()?);
         let signing = Arc::new(settings.esign.providers(settings.profile, settings.http.listen)?);
         Ok(Ports { log, sealer, files: files(settings)?, signing, contract_pdf: holdfast_typesetting::contract_pdf })
     }
@@ -203,7 +208,7 @@ impl Shop<'_> {
         let connections = self.settings.database.connections.projector;
         let keys = pool(self.settings, Side::Write, DatabaseRole::Projector, 2).await?;
         let read = pool(self.settings, Side::Read, DatabaseRole::Projector, connections).await?;
-        let keys: Arc<dyn holdfast_projections::personal::Keys> = Arc::new(StoredKeys::new(keys, &self.settings.personal_master_key()?));
+        let keys: Arc<dyn holdfast_projections::personal::Keys> = Arc::new(StoredKeys::new(keys, self.settings.kms()?));
         self.consumers.extend(holdfast_projections::projectors(&read, &keys));
         let rebuilder = super::projections::rebuilder(self.settings).await?;
         // Before anybody goes on from there: after a restore the read models may be of a later time than the log.
@@ -219,6 +224,15 @@ impl Shop<'_> {
         let pool = pool(self.settings, Side::Write, DatabaseRole::Relay, self.settings.database.connections.relay).await?;
         self.spawn(|shutdown| relay::run(pool, nats, SubscriptionSettings::default(), shutdown));
         Ok(())
+    }
+
+    /// Seals and opens personal data.
+    async fn personal(&mut self) -> anyhow::Result<Sealer> {
+        if let Some(personal) = &self.personal {
+            return Ok(personal.clone());
+        }
+        let keys = pool(self.settings, Side::Write, DatabaseRole::Writer, SEALING_CONNECTIONS).await?;
+        Ok(self.personal.insert(Sealer::new(keys, self.settings.kms()?)).clone())
     }
 
     /// Seals the logs, also without NATS.
@@ -245,7 +259,8 @@ impl Shop<'_> {
     async fn api(&mut self, log: EventLog, writers: Writers) -> anyhow::Result<()> {
         let settings = self.settings;
         let metrics = telemetry::install_metrics().context("cannot collect metrics")?;
-        let sealing = pool(settings, Side::Write, DatabaseRole::Writer, 2).await?;
+        let writing = pool(settings, Side::Write, DatabaseRole::Writer, 2).await?;
+        let sealer = self.personal().await?;
         let reading = pool(settings, Side::Read, DatabaseRole::Reader, settings.database.connections.reader).await?;
         let listen_url = settings.database.url(Side::Read, DatabaseRole::Reader)?.expose_secret().to_owned();
         let positions = Positions::start(reading.clone(), Some(listen_url), MAX_WAITING, self.shutdown.clone());
@@ -256,7 +271,7 @@ impl Shop<'_> {
         self.spawn(|shutdown| keep_swept(Arc::clone(&files), oldest_ticket, shutdown));
         let nats = self.nats.as_ref().map(|nats| Check::nats(nats.client().clone()));
         let databases = [
-            Check::database("write_database", sealing.clone()),
+            Check::database("write_database", writing.clone()),
             Check::database("read_database", reading.clone()),
             Check::projector_lag(log.clone(), reading.clone()),
             Check::files(Arc::clone(&files)),
@@ -264,7 +279,7 @@ impl Shop<'_> {
         let auditing = pool(settings, Side::Write, DatabaseRole::Auditor, AUDITING_CONNECTIONS).await?;
         let orders = pool(settings, Side::Read, DatabaseRole::Writer, ORDERING_CONNECTIONS).await?;
         let parts = Parts {
-            admin: Some(AdminSide { orders, pool: sealing.clone(), log: log.clone() }),
+            admin: Some(AdminSide { orders, pool: writing.clone(), log: log.clone() }),
             audit: Some(AuditSide {
                 log: EventLog::new(auditing.clone()),
                 pool: auditing,
@@ -273,8 +288,8 @@ impl Shop<'_> {
             }),
             commands: Some(CommandSide {
                 writers,
-                pool: sealing.clone(),
-                sealer: Sealer::new(sealing, &settings.personal_master_key()?),
+                pool: writing,
+                sealer,
                 log,
                 payments: Arc::new(NoProvider),
                 webhooks: settings.esign.webhook_secrets()?,

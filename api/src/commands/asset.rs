@@ -20,7 +20,7 @@ use crate::commands::facts::load;
 use crate::commands::{Side, execute, seal};
 use crate::error::ApiError;
 use crate::files::refused;
-use crate::request::{Caller, CommandBody, NoContent, PathId, Text};
+use crate::request::{Caller, CommandBody, NoContent, PathId, PersonalText};
 use crate::routes::{AccessCase, Foreign, ForeignId, RouteSpec, post, with};
 use crate::state::Shared;
 
@@ -57,7 +57,7 @@ pub(crate) struct PresignUpload {
     size: u64,
     /// Under which it is downloaded; at most 255 characters.
     #[schema(value_type = Option<String>, example = "me.png")]
-    file_name: Option<Text>,
+    file_name: Option<PersonalText>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -114,9 +114,12 @@ pub(crate) async fn presign_upload(
     Ok(Answered::created(accepted).map(|command| TicketAnswer { command, upload: ticket.into() }))
 }
 
-fn short_name(name: Text) -> Result<String, ApiError> {
-    let name = name.into_string();
-    if name.chars().count() <= 255 { Ok(name) } else { Err(ApiError::validation("fileName", "must be at most 255 characters")) }
+fn short_name(name: PersonalText) -> Result<PersonalText, ApiError> {
+    if name.satisfies(|name| name.chars().count() <= 255) {
+        Ok(name)
+    } else {
+        Err(ApiError::validation("fileName", "must be at most 255 characters"))
+    }
 }
 
 /// The id follows from the key, so that a repeat after an unknown outcome meets the stream that it may have made.

@@ -13,7 +13,7 @@ use crate::commands::answer::{Answered, CommandAnswer};
 use crate::commands::facts::first_event;
 use crate::commands::{Side, execute, seal};
 use crate::error::ApiError;
-use crate::request::{AmountText, Caller, CommandBody, CurrencyCode, PathId, Text, positive_amount};
+use crate::request::{AmountText, Caller, CommandBody, CurrencyCode, PathId, PersonalText, Text, positive_amount};
 use crate::routes::RouteSpec;
 use crate::state::Shared;
 
@@ -37,7 +37,7 @@ pub(crate) struct RecordBankReceipt {
     /// The money is held for this escrow at once (MNY-10).
     #[schema(value_type = Option<Uuid>)]
     escrow_id: Option<EscrowId>,
-    remitter_name: Option<Text>,
+    remitter_name: Option<PersonalText>,
 }
 
 /// Record money that the bank reports. Idempotent by bank reference; fails with `BANK_RECEIPT_DIFFERS`.
@@ -56,7 +56,7 @@ pub(crate) async fn record_bank_receipt(
     let id = bank_receipt_id(caller.tenant_id, &bank_reference);
     // Nobody knows yet whose the name is when no payer is: its key then hangs on the receipt.
     let subject = receipt.payer_id.unwrap_or(PartyId(id.uuid()));
-    let remitter = seal(&shared, &side, &caller, subject, receipt.remitter_name.map(Text::into_string)).await?;
+    let remitter = seal(&shared, &side, &caller, subject, receipt.remitter_name).await?;
     let command = BankReceiptCommand::Record {
         bank_reference,
         amount,

@@ -15,7 +15,7 @@ use crate::commands::facts::first_event;
 use crate::commands::job::must_exist;
 use crate::commands::{Side, execute, new_id, seal};
 use crate::error::ApiError;
-use crate::request::{AmountText, Caller, CommandBody, CurrencyCode, NoContent, PathId, PathIds, Text, amount_not_negative};
+use crate::request::{AmountText, Caller, CommandBody, CurrencyCode, NoContent, PathId, PathIds, PersonalText, Text, amount_not_negative};
 use crate::routes::{AccessCase, Foreign, ForeignId, RouteSpec, post, with};
 use crate::state::Shared;
 
@@ -105,7 +105,7 @@ pub(crate) struct NewBooking {
     #[schema(value_type = Option<Uuid>)]
     payer_id: Option<PartyId>,
     schedule: Schedule,
-    location: Option<Text>,
+    location: Option<PersonalText>,
     /// What was agreed beside price and time, as your frontend keeps it; `templateId` names the contract's template. It names no
     /// persons; decimals are strings.
     #[schema(value_type = Option<Object>)]
@@ -204,9 +204,9 @@ async fn sealed_location(
     side: &Side,
     caller: &Caller,
     talent_id: PartyId,
-    location: Option<Text>,
+    location: Option<PersonalText>,
 ) -> Result<Option<Personal<String>>, ApiError> {
-    seal(shared, side, caller, talent_id, location.map(Text::into_string)).await
+    seal(shared, side, caller, talent_id, location).await
 }
 
 /// `status` stands alone: `confirmed` or `cancelled` (with a reason) run the same commands as their own routes.
@@ -214,7 +214,7 @@ async fn sealed_location(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct BookingUpdate {
     schedule: Option<Schedule>,
-    location: Option<Text>,
+    location: Option<PersonalText>,
     #[schema(value_type = Option<String>, example = "confirmed")]
     status: Option<BookingStatus>,
     /// With `cancelled`.

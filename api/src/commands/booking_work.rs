@@ -19,7 +19,7 @@ use crate::commands::facts::load;
 use crate::commands::{Side, execute, seal};
 use crate::error::ApiError;
 use crate::otp::CodeKey;
-use crate::request::{Caller, CommandBody, NoContent, PathId, Text};
+use crate::request::{Caller, CommandBody, NoContent, PathId, PersonalText, Text};
 use crate::routes::{AccessCase, Foreign, ForeignId, RouteSpec, post};
 use crate::state::Shared;
 
@@ -122,10 +122,10 @@ pub(crate) struct CompleteBooking {
     #[serde(default)]
     #[schema(value_type = Vec<Uuid>)]
     asset_ids: Vec<AssetId>,
-    note: Option<Text>,
+    note: Option<PersonalText>,
     /// Where it was done, as the device says it.
     #[schema(value_type = Option<String>, example = "48.2082,16.3738")]
-    gps: Option<Text>,
+    gps: Option<PersonalText>,
 }
 
 const MAX_ASSETS: usize = 50;
@@ -148,8 +148,8 @@ pub(crate) async fn complete_booking(
     let booking = visible(&shared, &side, &caller, id.0).await?;
     let newest = booking.otp().map_or(0, |otp| otp.number);
     let number = CodeKey::of(&shared.request_hash_key).number_of(caller.tenant_id, id.0, newest, &otp.into_string());
-    let note = seal(&shared, &side, &caller, caller.actor.id, note.map(Text::into_string)).await?;
-    let gps = seal(&shared, &side, &caller, caller.actor.id, gps.map(Text::into_string)).await?;
+    let note = seal(&shared, &side, &caller, caller.actor.id, note).await?;
+    let gps = seal(&shared, &side, &caller, caller.actor.id, gps).await?;
     let evidence = Box::new(Evidence { asset_ids, note, gps });
     let command = BookingCommand::Complete { proof: number.map(|number| OtpProof { number }), evidence };
     execute::<Booking>(&shared, &side, caller, id.0.uuid(), command, body.fingerprint).await.map(Answered::ok)

@@ -12,7 +12,7 @@ use crate::commands::answer::{Answered, CommandAnswer};
 use crate::commands::booking_work::visible;
 use crate::commands::{Side, execute, seal};
 use crate::error::ApiError;
-use crate::request::{Caller, CommandBody, NoContent, PathId};
+use crate::request::{Caller, CommandBody, NoContent, PathId, PersonalText};
 use crate::routes::{AccessCase, Foreign, ForeignId, RouteSpec, post, with};
 use crate::state::Shared;
 
@@ -51,7 +51,8 @@ pub(crate) async fn save_call_sheet(
     let text = serde_json::to_string(&body.content.content).map_err(|error| ApiError::internal(&error))?;
     visible(&shared, &side, &caller, id.0).await?;
     // It names several people: its key hangs on the booking.
-    let content = seal(&shared, &side, &caller, PartyId(id.0.uuid()), Some(text)).await?.ok_or_else(ApiError::internal_silent)?;
+    let content =
+        seal(&shared, &side, &caller, PartyId(id.0.uuid()), Some(PersonalText::made(text))).await?.ok_or_else(ApiError::internal_silent)?;
     let command = BookingCommand::SaveCallSheet { content };
     execute::<Booking>(&shared, &side, caller, id.0.uuid(), command, body.fingerprint).await.map(Answered::ok)
 }

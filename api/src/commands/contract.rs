@@ -20,7 +20,7 @@ use crate::commands::answer::{Answered, CommandAnswer};
 use crate::commands::facts::load;
 use crate::commands::{Side, execute, new_id, seal};
 use crate::error::ApiError;
-use crate::request::{AmountText, Caller, CommandBody, CurrencyCode, PathId, PathIds, Text, positive_amount};
+use crate::request::{AmountText, Caller, CommandBody, CurrencyCode, PathId, PathIds, PersonalText, Text, positive_amount};
 use crate::routes::{AccessCase, Foreign, ForeignId, RouteSpec, post, with};
 use crate::state::Shared;
 
@@ -74,9 +74,9 @@ pub(crate) struct SignerWanted {
     #[schema(value_type = String, example = "talent")]
     party_type: PartyType,
     #[schema(value_type = Option<String>)]
-    name: Option<Text>,
+    name: Option<PersonalText>,
     #[schema(value_type = Option<String>)]
-    email: Option<Text>,
+    email: Option<PersonalText>,
     /// Lower numbers sign first; without one, any time.
     order: Option<u32>,
 }
@@ -186,22 +186,21 @@ async fn new_signer(shared: &Shared, side: &Side, caller: &Caller, wanted: Signe
     let signer_id = SignerId(new_id(caller, &format!("contract.signer.{number}")));
     // Whose name it is; without an account, nobody else's key than the signer's own.
     let subject = wanted.party_id.unwrap_or(PartyId(signer_id.uuid()));
-    if wanted.email.as_ref().is_some_and(|email| !looks_like_an_address(email)) {
+    if wanted.email.as_ref().is_some_and(|email| !email.satisfies(looks_like_an_address)) {
         return Err(ApiError::validation("email", "is no e-mail address"));
     }
     Ok(NewSigner {
         signer_id,
         party_id: wanted.party_id,
         party_type: wanted.party_type,
-        name: seal(shared, side, caller, subject, wanted.name.map(Text::into_string)).await?,
-        email: seal(shared, side, caller, subject, wanted.email.map(Text::into_string)).await?,
+        name: seal(shared, side, caller, subject, wanted.name).await?,
+        email: seal(shared, side, caller, subject, wanted.email).await?,
         order: wanted.order,
     })
 }
 
 /// Whether mail arrives is found out by sending some.
-fn looks_like_an_address(email: &Text) -> bool {
-    let text = email.as_str();
+fn looks_like_an_address(text: &str) -> bool {
     let parts = text.split_once('@');
     let plain = !text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | ',' | ';'));
     plain && text.len() <= 254 && parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'))
@@ -297,7 +296,7 @@ pub(crate) async fn add_signer(
 pub(crate) struct SendContract {
     /// To the signers.
     #[schema(value_type = Option<String>)]
-    message: Option<Text>,
+    message: Option<PersonalText>,
 }
 
 /// Ask the signers to sign; the text is frozen from now on (CTR-20). Fails with `NO_SIGNERS` or `INVALID_CONTRACT_TRANSITION`.
@@ -310,7 +309,7 @@ pub(crate) async fn send_contract(
     shared: Shared,
     side: Side,
 ) -> Result<Answered, ApiError> {
-    let message = seal(&shared, &side, &caller, PartyId(id.0.uuid()), body.content.message.map(Text::into_string)).await?;
+    let message = seal(&shared, &side, &caller, PartyId(id.0.uuid()), body.content.message).await?;
     let command = ContractCommand::Send { message };
     execute::<Contract>(&shared, &side, caller, id.0.uuid(), command, body.fingerprint).await.map(Answered::ok)
 }
@@ -342,7 +341,7 @@ pub(crate) async fn void_contract(
 pub(crate) struct ReachMilestone {
     /// What shows it.
     #[schema(value_type = Option<String>)]
-    evidence: Option<Text>,
+    evidence: Option<PersonalText>,
 }
 
 /// Record that a milestone of a signed contract is reached (CTR-26). Fails with `MILESTONE_NOT_FOUND` or
@@ -358,7 +357,7 @@ pub(crate) async fn reach_milestone(
     side: Side,
 ) -> Result<Answered, ApiError> {
     let PathIds(id, milestone_id) = ids;
-    let evidence = seal(&shared, &side, &caller, PartyId(id.uuid()), body.content.evidence.map(Text::into_string)).await?;
+    let evidence = seal(&shared, &side, &caller, PartyId(id.uuid()), body.content.evidence).await?;
     let command = ContractCommand::ReachMilestone { milestone_id, evidence };
     execute::<Contract>(&shared, &side, caller, id.uuid(), command, body.fingerprint).await.map(Answered::ok)
 }

@@ -19,7 +19,7 @@ use crate::commands::dispute_id::raised_dispute;
 use crate::commands::facts::{first_event, load};
 use crate::commands::{Side, execute, seal};
 use crate::error::ApiError;
-use crate::request::{AmountText, Caller, CommandBody, CurrencyCode, NoContent, PathId, Text};
+use crate::request::{AmountText, Caller, CommandBody, CurrencyCode, NoContent, PathId, PersonalText};
 use crate::request::{amount_not_negative, optional_amount, positive_amount};
 use crate::routes::{AccessCase, Foreign, ForeignId, RouteSpec, post};
 use crate::state::Shared;
@@ -81,7 +81,7 @@ impl From<RaisedKind> for DisputeKind {
 
 /// What every way to a dispute says.
 struct Raise {
-    reason: Text,
+    reason: PersonalText,
     kind: RaisedKind,
     amount: Option<AmountText>,
     currency: Option<CurrencyCode>,
@@ -91,7 +91,7 @@ struct Raise {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct DisputeEscrow {
-    reason: Text,
+    reason: PersonalText,
     #[serde(default)]
     dispute_type: RaisedKind,
     /// With its currency; none: all that is open.
@@ -105,7 +105,7 @@ pub(crate) struct DisputeEscrow {
 pub(crate) struct DisputeNamed {
     #[schema(value_type = Uuid)]
     escrow_id: EscrowId,
-    reason: Text,
+    reason: PersonalText,
     #[serde(default)]
     dispute_type: RaisedKind,
     amount: Option<AmountText>,
@@ -119,7 +119,7 @@ pub(crate) struct NewDispute {
     ref_type: RefType,
     /// Of the escrow or booking.
     ref_id: Uuid,
-    reason: Text,
+    reason: PersonalText,
     #[serde(default)]
     dispute_type: RaisedKind,
     /// With its currency; none: all that is open.
@@ -202,7 +202,7 @@ async fn raise(
     side: &Side,
 ) -> Result<Answered, ApiError> {
     let amount = optional_amount(raise.amount.as_ref(), raise.currency.as_ref())?;
-    let sealed = seal(shared, side, &caller, caller.actor.id, Some(raise.reason.into_string())).await?;
+    let sealed = seal(shared, side, &caller, caller.actor.id, Some(raise.reason)).await?;
     let reason = sealed.ok_or_else(ApiError::internal_silent)?;
     let tenant_id = caller.tenant_id;
     let command = EscrowCommand::Dispute { amount, kind: raise.kind.into(), reason };
@@ -277,7 +277,7 @@ pub(crate) async fn concede_dispute(
 pub(crate) struct NewEvidence {
     #[schema(value_type = Uuid)]
     asset_id: AssetId,
-    note: Option<Text>,
+    note: Option<PersonalText>,
 }
 
 /// Add a file as evidence (DSP-13): upload it as an asset of this dispute (owner type `dispute_evidence`), confirm it, and name
@@ -294,7 +294,7 @@ pub(crate) async fn add_evidence(
     case(id.0, &caller, &shared, &side).await?;
     let NewEvidence { asset_id, note } = body.content;
     let (sha256, mime, size) = confirmed(asset_id, id.0, &caller, &shared, &side).await?;
-    let note = seal(&shared, &side, &caller, caller.actor.id, note.map(Text::into_string)).await?;
+    let note = seal(&shared, &side, &caller, caller.actor.id, note).await?;
     let command = DisputeCommand::AddEvidence { asset_id, sha256, mime, size, note };
     execute::<Dispute>(&shared, &side, caller, id.0.uuid(), command, body.fingerprint).await.map(Answered::ok)
 }
@@ -360,7 +360,7 @@ pub(crate) struct Decide {
     decision: DecisionName,
     /// With decision `split`, and only then.
     split: Option<SplitAmounts>,
-    rationale: Option<Text>,
+    rationale: Option<PersonalText>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -397,7 +397,7 @@ pub(crate) async fn decide_dispute(
     side: Side,
 ) -> Result<Answered, ApiError> {
     let decision = decision(body.content.decision, body.content.split.as_ref())?;
-    let rationale = seal(&shared, &side, &caller, caller.actor.id, body.content.rationale.map(Text::into_string)).await?;
+    let rationale = seal(&shared, &side, &caller, caller.actor.id, body.content.rationale).await?;
     let command = DisputeCommand::Decide { decision, rationale };
     execute::<Dispute>(&shared, &side, caller, id.0.uuid(), command, body.fingerprint).await.map(Answered::ok)
 }
@@ -426,7 +426,7 @@ fn decision(name: DecisionName, split: Option<&SplitAmounts>) -> Result<CaseDeci
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Close {
-    note: Option<Text>,
+    note: Option<PersonalText>,
 }
 
 /// End the case without a decision about the money (DSP-16, DSP-26): its raiser, or a colleague of the raiser's side, withdraws
@@ -445,7 +445,7 @@ pub(crate) async fn close_dispute(
         let command = EscrowCommand::WithdrawDispute { dispute_id: Some(id.0) };
         return at_escrow(caller, id.0, command, body.fingerprint, &shared, &side).await;
     }
-    let rationale = seal(&shared, &side, &caller, caller.actor.id, body.content.note.map(Text::into_string)).await?;
+    let rationale = seal(&shared, &side, &caller, caller.actor.id, body.content.note).await?;
     let command = DisputeCommand::Close { rationale };
     execute::<Dispute>(&shared, &side, caller, id.0.uuid(), command, body.fingerprint).await.map(Answered::ok)
 }
@@ -460,7 +460,7 @@ fn is_raisers_side(dispute: &Dispute, caller: &Caller) -> bool {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Escalate {
-    reason: Option<Text>,
+    reason: Option<PersonalText>,
 }
 
 /// Take the case to the platform, which alone decides it from then on (DSP-17): the tenant at any time, a party when the time for
@@ -474,7 +474,7 @@ pub(crate) async fn escalate_dispute(
     shared: Shared,
     side: Side,
 ) -> Result<Answered, ApiError> {
-    let reason = seal(&shared, &side, &caller, caller.actor.id, body.content.reason.map(Text::into_string)).await?;
+    let reason = seal(&shared, &side, &caller, caller.actor.id, body.content.reason).await?;
     let command = DisputeCommand::Escalate { reason };
     execute::<Dispute>(&shared, &side, caller, id.0.uuid(), command, body.fingerprint).await.map(Answered::ok)
 }

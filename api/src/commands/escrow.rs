@@ -16,7 +16,9 @@ use crate::commands::escrow_reference::{milestone_share, refuse_booked_work, ref
 use crate::commands::{Side, execute, new_id, seal};
 use crate::error::ApiError;
 use crate::payment_sessions::{OpenSession, SessionRefused};
-use crate::request::{AmountText, Caller, CommandBody, CurrencyCode, NoContent, PathId, Text, optional_amount, positive_amount};
+use crate::request::{
+    AmountText, Caller, CommandBody, CurrencyCode, NoContent, PathId, PersonalText, Text, optional_amount, positive_amount,
+};
 use crate::routes::RouteSpec;
 use crate::state::Shared;
 
@@ -230,10 +232,10 @@ pub(crate) struct SubmitDelivery {
     /// Where another kind must be named.
     #[serde(default)]
     artifacts: Vec<DeliveredArtifact>,
-    note: Option<Text>,
+    note: Option<PersonalText>,
     /// Where it was delivered, as the device says it.
     #[schema(value_type = Option<String>, example = "48.2082,16.3738")]
-    gps: Option<Text>,
+    gps: Option<PersonalText>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -266,8 +268,8 @@ pub(crate) async fn submit_delivery(
         return Err(ApiError::validation("artifacts", format!("at most {MAX_ARTIFACTS}")));
     }
     refuse_booked_work(&shared, &side, &caller, id.0).await?;
-    let note = seal(&shared, &side, &caller, caller.actor.id, delivery.note.map(Text::into_string)).await?;
-    let gps = seal(&shared, &side, &caller, caller.actor.id, delivery.gps.map(Text::into_string)).await?;
+    let note = seal(&shared, &side, &caller, caller.actor.id, delivery.note).await?;
+    let gps = seal(&shared, &side, &caller, caller.actor.id, delivery.gps).await?;
     let command = EscrowCommand::SubmitDelivery { artifacts, note, gps };
     execute::<Escrow>(&shared, &side, caller, id.0.uuid(), command, body.fingerprint).await.map(Answered::ok)
 }
@@ -276,7 +278,7 @@ pub(crate) async fn submit_delivery(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Approve {
-    note: Option<Text>,
+    note: Option<PersonalText>,
 }
 
 /// Approve the delivery; the money becomes releasable (ESC-38).
@@ -289,7 +291,7 @@ pub(crate) async fn approve_delivery(
     shared: Shared,
     side: Side,
 ) -> Result<Answered, ApiError> {
-    let note = seal(&shared, &side, &caller, caller.actor.id, body.content.note.map(Text::into_string)).await?;
+    let note = seal(&shared, &side, &caller, caller.actor.id, body.content.note).await?;
     execute::<Escrow>(&shared, &side, caller, id.0.uuid(), EscrowCommand::Approve { note }, body.fingerprint).await.map(Answered::ok)
 }
 

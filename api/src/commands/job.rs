@@ -15,7 +15,7 @@ use crate::commands::answer::{Answered, CommandAnswer};
 use crate::commands::facts::first_event;
 use crate::commands::{Side, execute, new_id, seal};
 use crate::error::ApiError;
-use crate::request::{Caller, CommandBody, NoContent, PathId, PathIds, Text};
+use crate::request::{Caller, CommandBody, NoContent, PathId, PathIds, PersonalText, Text};
 use crate::routes::{AccessCase, Foreign, ForeignId, RouteSpec, post, with};
 use crate::state::Shared;
 
@@ -154,7 +154,7 @@ pub(crate) struct NewSubmission {
     /// None: the caller applies.
     #[schema(value_type = Option<Uuid>)]
     talent_id: Option<PartyId>,
-    notes: Option<Text>,
+    notes: Option<PersonalText>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -179,7 +179,7 @@ pub(crate) async fn add_submission(
     must_exist(&shared, &side, &caller, id.0).await?;
     let talent_id = body.content.talent_id.unwrap_or(caller.actor.id);
     let submission_id = submission_id(caller.tenant_id, id.0, talent_id);
-    let notes = seal(&shared, &side, &caller, talent_id, body.content.notes.map(Text::into_string)).await?;
+    let notes = seal(&shared, &side, &caller, talent_id, body.content.notes).await?;
     let command = JobCommand::AddSubmission { talent_id, notes };
     let accepted = execute::<Job>(&shared, &side, caller, id.0.uuid(), command, body.fingerprint).await?;
     Ok(Answered::created(accepted).map(|job| SubmissionAnswer { job, submission_id }))
@@ -199,7 +199,7 @@ pub(crate) struct SubmissionUpdate {
     /// With `audition_attended`: `passed`, `failed`, `undecided` or `no_show`.
     #[schema(value_type = Option<String>)]
     outcome: Option<AuditionOutcome>,
-    notes: Option<Text>,
+    notes: Option<PersonalText>,
 }
 
 /// Move a submission on, or note something about it (JOB-18). Fails with `SUBMISSION_NOT_FOUND`, `INVALID_SUBMISSION_TRANSITION` or
@@ -219,7 +219,7 @@ pub(crate) async fn update_submission(
     let notes = match update.notes.take() {
         Some(notes) => {
             let talent_id = talent_of(&shared, &side, &caller, job_id, submission_id).await?;
-            seal(&shared, &side, &caller, talent_id, Some(notes.into_string())).await?
+            seal(&shared, &side, &caller, talent_id, Some(notes)).await?
         }
         None => None,
     };

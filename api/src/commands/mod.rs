@@ -35,7 +35,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::error::ApiError;
-use crate::request::Caller;
+use crate::request::{Caller, PersonalText};
 use crate::state::{CommandSide, Shared};
 
 /// The command side of the process that serves this request.
@@ -91,9 +91,9 @@ pub(crate) async fn seal(
     side: &Side,
     caller: &Caller,
     subject: PartyId,
-    text: Option<String>,
+    text: Option<PersonalText>,
 ) -> Result<Option<Personal<String>>, ApiError> {
-    let Some(text) = text else { return Ok(None) };
+    let Some(text) = text.map(PersonalText::into_plain) else { return Ok(None) };
     let (sealer, tenant_id) = (side.sealer.clone(), caller.tenant_id);
     let sealed = async move {
         sealer.seal(tenant_id, subject, &text).await.map_err(|error| unsealed(&error, "personal data cannot be sealed at the moment"))

@@ -15,7 +15,7 @@ use crate::commands::facts::load;
 use crate::commands::{Side, execute, unsealed};
 use crate::edge::EdgeContext;
 use crate::error::ApiError;
-use crate::request::{Caller, CommandBody, NoContent, PathId, PathIds, Text, Traces};
+use crate::request::{Caller, CommandBody, NoContent, PathId, PathIds, PersonalText, Traces};
 use crate::routes::{AccessCase, Foreign, ForeignId, Kind, RouteSpec, post};
 use crate::signing_link::SigningLink;
 use crate::state::Shared;
@@ -44,7 +44,7 @@ pub(crate) const CONSENT: &str =
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SignContract {
     #[schema(value_type = String, example = "Ada Lovelace")]
-    typed_name: Text,
+    typed_name: PersonalText,
     /// Must be true: "I have read this document, I agree to sign it electronically, and I intend my typed name to be my signature."
     consent: bool,
     /// Of the text that was read; another one is `DOCUMENT_CHANGED`.
@@ -165,7 +165,7 @@ async fn signature(
         let details = json!({ "field": "consent", "sentence": CONSENT });
         return Err(ApiError::invalid("CONSENT_REQUIRED", "nobody signs without saying so", details));
     }
-    let evidence = Evidence { typed_name: signed.typed_name.into_string(), ip: traces.ip, user_agent: traces.user_agent };
+    let evidence = Evidence { typed_name: signed.typed_name.into_plain(), ip: traces.ip, user_agent: traces.user_agent };
     evidence.sealed(shared, side, tenant_id, signer, CONSENT.to_owned(), signed.document_hash, method).await
 }
 

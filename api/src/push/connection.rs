@@ -1,5 +1,5 @@
-//! The socket under a stream. The server has no time limit on writing: a client that stops reading would keep its connection for
-//! ever, so the stream's task ends it.
+//! The socket under a stream. The server does not look at it while there is nothing to write, and has no time limit on writing: so
+//! the stream's task looks whether the client has gone, and ends the connection of one that has stopped reading.
 
 use std::any::Any;
 use std::net::{Shutdown, TcpStream};
@@ -24,6 +24,12 @@ pub(crate) fn remember(socket: &dyn Any, data: &mut Extensions) {
 impl Connection {
     pub(crate) fn of(request: &HttpRequest) -> Self {
         Self(request.conn_data::<Arc<TcpStream>>().map(Arc::downgrade).unwrap_or_default())
+    }
+
+    /// The client has closed it. What else it may have sent is left where it is.
+    pub(crate) fn has_gone(&self) -> bool {
+        // Never waits: the server has made the socket non-blocking.
+        self.0.upgrade().is_some_and(|socket| matches!(socket.peek(&mut [0]), Ok(0)))
     }
 
     /// The server notices and lets go of everything that it kept for it.

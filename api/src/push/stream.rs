@@ -19,6 +19,8 @@ use crate::push::{Audience, Connection, Push};
 
 /// So that nobody in between takes the connection for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How often a silent stream looks whether its client is still there.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a client may leave unread what was sent to it.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The last word is not worth more.
@@ -95,19 +97,28 @@ impl Stream {
         let push = Arc::clone(&self.push);
         let expiry = sleep(self.expires_in);
         tokio::pin!(expiry);
+        let mut look = every(LOOK);
         let mut heartbeat = every(HEARTBEAT);
         let mut check = every(self.revocations.interval());
         loop {
-            let done = tokio::select! {
-                biased;
-                () = push.shutdown.cancelled() => Err(End::Told(Farewell::Shutdown)),
-                () = outlet.sender.closed() => Err(End::Gone),
-                () = &mut expiry => Err(End::Told(Farewell::TokenExpired)),
-                _ = check.tick() => self.may_stay().await,
-                _ = heartbeat.tick() => outlet.send(frame::heartbeat(self.position)).await,
-                page = push.feed.next(self.tenant_id, self.position) => self.pass_on(page, outlet).await,
+            let page = push.feed.next(self.tenant_id, self.position);
+            tokio::pin!(page); // what ticks in between must not begin the reading anew
+            let page = loop {
+                let stays = tokio::select! {
+                    biased;
+                    () = push.shutdown.cancelled() => Err(End::Told(Farewell::Shutdown)),
+                    () = outlet.sender.closed() => Err(End::Gone),
+                    () = &mut expiry => Err(End::Told(Farewell::TokenExpired)),
+                    _ = look.tick() => if self.connection.has_gone() { Err(End::Gone) } else { Ok(()) },
+                    _ = check.tick() => self.may_stay().await,
+                    _ = heartbeat.tick() => outlet.send(frame::heartbeat(self.position)).await,
+                    page = &mut page => break page,
+                };
+                if let Err(end) = stays {
+                    return end;
+                }
             };
-            if let Err(end) = done {
+            if let Err(end) = self.pass_on(page, outlet).await {
                 return end;
             }
         }

@@ -55,7 +55,7 @@ fn pool(side: Side) -> Result<Pool, ApiError> {
     side.map(|side| side.pool.clone()).ok_or_else(|| ApiError::unavailable("this process does not serve audits"))
 }
 
-fn unavailable(error: &(dyn std::error::Error + 'static)) -> ApiError {
+pub(crate) fn unavailable(error: &(dyn std::error::Error + 'static)) -> ApiError {
     tracing::error!(error, "the log could not be read for an audit");
     ApiError::unavailable("the log cannot be reached at the moment")
 }
@@ -81,7 +81,7 @@ fn export_refused(error: &ExportError) -> ApiError {
     }
 }
 
-fn hex(hash: &[u8]) -> String {
+pub(crate) fn hex(hash: &[u8]) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

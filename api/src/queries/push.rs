@@ -21,7 +21,7 @@ use crate::request::{Caller, QueryParameters};
 use crate::routes::{AccessCase, Foreign, RouteSpec, get};
 use crate::state::Shared;
 
-pub(crate) const ROUTES: &[RouteSpec] = &[RouteSpec::query("/v1/stream", &[EventsStream], || web::get().to(stream_events))];
+pub(crate) const ROUTES: &[RouteSpec] = &[RouteSpec::query("/v1/stream", &[EventsStream], || web::get().to(push_events))];
 
 pub(crate) const CASES: &[AccessCase] = &[get("/v1/stream", Role::Service, Role::Viewer, Foreign::Parameter("aggregate"))];
 
@@ -47,7 +47,7 @@ pub(crate) struct StreamWanted {
 #[utoipa::path(get, path = "/v1/stream", tag = "push",
     params(StreamWanted, ("Last-Event-ID" = Option<i64>, Header, description = "The last position that the client has.")),
     responses((status = 200, content_type = "text/event-stream", body = String), (status = 429, description = "`TOO_MANY_STREAMS`; with `Retry-After`")))]
-pub(crate) async fn stream_events(
+pub(crate) async fn push_events(
     caller: Caller,
     wanted: QueryParameters<StreamWanted>,
     minimum: MinPosition,

@@ -146,8 +146,8 @@ pub(crate) struct ExplainWanted {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExplanationView {
-    /// What the log makes of it now.
-    pub subject: SubjectView,
+    /// What the log makes of it now. On the first page only: the whole stream is folded for it.
+    pub subject: Option<SubjectView>,
     /// What stands on the accounts of a wallet or an escrow: the sum of the `effect`s of all pages.
     pub balances: Vec<ExplainedBalance>,
     /// Oldest first.
@@ -177,15 +177,23 @@ pub(crate) async fn explain(
 ) -> Result<Shown<ExplanationView>, ApiError> {
     let ExplainWanted { wallet, escrow, stream, cursor, limit } = wanted.0;
     let (id, aggregate_type) = subject(wallet, escrow, stream).ok_or_else(|| ApiError::validation("wallet", ONE_SUBJECT))?;
+    let first = cursor.is_none();
     let page = page(limit, cursor)?;
     let aggregate_type = aggregate_type.map(str::to_owned);
     let filter = AccessFilter { entity_type: aggregate_type.clone(), ..AccessFilter::default() };
     record(&shared, &audit_side, &caller, AccessKind::Explanation, Some(id), filter).await?;
-    let now = state_of(&shared, &audit_side, caller.tenant_id, id, aggregate_type, Until::Now).await?;
-    let (tenant_id, entity_type) = (caller.tenant_id, now.aggregate_type);
+    let tenant_id = caller.tenant_id;
+    let (entity_type, subject) = if first {
+        let now = state_of(&shared, &audit_side, tenant_id, id, aggregate_type, Until::Now).await?;
+        let StateView { stream_id, aggregate_type, version, status, .. } = now;
+        (aggregate_type, Some(SubjectView { stream_id, aggregate_type, version, status }))
+    } else {
+        let log = audit_side.log.clone();
+        let found = async move { replay::find(&log, tenant_id, id, aggregate_type.as_deref()).await.map_err(told) };
+        (shared.tasks.run(found).await?.aggregate_type, None)
+    };
     let question = |pool| async move { audit::explain(&pool, tenant_id, Explained { entity_type, entity_id: id }, &page).await };
     let read = ask(&shared, &side, &caller, minimum, &[audit::PROJECTION, ledger::PROJECTION], question).await?;
-    let subject = SubjectView { stream_id: now.stream_id, aggregate_type: now.aggregate_type, version: now.version, status: now.status };
     let (balances, events) = (read.value.balances, read.value.events);
     let value = ExplanationView { subject, balances, items: events.items, next_cursor: events.next_cursor };
     Ok(Shown(Read { position: read.position, value }))

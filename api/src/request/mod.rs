@@ -13,5 +13,5 @@ pub(crate) use body::{CommandBody, NoContent, read_json};
 pub(crate) use caller::Caller;
 pub(crate) use path::{PathId, PathIds};
 pub(crate) use query::{NoParameters, QueryParameters};
-pub(crate) use text::Text;
+pub(crate) use text::{PersonalText, Text};
 pub(crate) use traces::Traces;

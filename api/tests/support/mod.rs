@@ -19,6 +19,7 @@ use holdfast_domain::kernel::{Actor, ActorKind, CorrelationId, PartyId, RequestI
 use holdfast_domain::tenant::{Tenant, TenantCommand, TenantSettings};
 use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::{self, Pool, PoolSettings};
+use holdfast_eventlog::keys::LocalKms;
 use holdfast_eventlog::subscription::{self, Consumer, SubscriptionSettings};
 use holdfast_files::{Backend, Files, FilesSettings};
 use holdfast_projections::personal::{Keys, StoredKeys};
@@ -75,7 +76,7 @@ impl Edge {
         let reader = databases.pool("read", "holdfast_reader").await;
         let positions = Positions::start(reader.clone(), Some(databases.url("read", "holdfast_reader")), 100, shutdown.clone());
         let pool = databases.pool("log", "holdfast_writer").await;
-        let sealer = Sealer::new(pool.clone(), &MASTER_KEY);
+        let sealer = Sealer::new(pool.clone(), Arc::new(LocalKms::new(MASTER_KEY)));
         let keys = Arc::new(Keyring::try_new(Some([1; 32]), &[]).unwrap());
         let tokens = TokenPolicy::default();
         let config = ServerConfig {
@@ -238,7 +239,7 @@ impl Databases {
 
     async fn projections(&self) -> (EventLog, Vec<Arc<dyn Consumer>>) {
         let log = self.pool("log", "holdfast_projector").await;
-        let keys: Arc<dyn Keys> = Arc::new(StoredKeys::new(log.clone(), &MASTER_KEY));
+        let keys: Arc<dyn Keys> = Arc::new(StoredKeys::new(log.clone(), Arc::new(LocalKms::new(MASTER_KEY))));
         let read = self.pool("read", "holdfast_projector").await;
         (EventLog::new(log), holdfast_projections::projectors(&read, &keys))
     }

@@ -5,13 +5,16 @@ use futures::future::BoxFuture;
 
 use crate::keys::cipher::{self, Secret};
 
-/// A port: [`LocalKms`] holds the key in this process; a remote service would be another adapter.
+/// A port: [`LocalKms`] holds the key in this process, [`super::VaultKms`] asks a service that holds it.
 pub trait Kms: Send + Sync + 'static {
     /// `data` is bound to the key: it must be the same when it is unwrapped.
     fn wrap<'a>(&'a self, data: &'a [u8], key: &'a Secret) -> BoxFuture<'a, Result<Vec<u8>, KmsError>>;
 
     /// `Refused`: it was not wrapped here, or with other data.
     fn unwrap<'a>(&'a self, data: &'a [u8], wrapped: &'a [u8]) -> BoxFuture<'a, Result<Secret, KmsError>>;
+
+    /// Which it is, for operators; nothing secret.
+    fn name(&self) -> String;
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,10 @@ impl Kms for LocalKms {
 
     fn unwrap<'a>(&'a self, data: &'a [u8], wrapped: &'a [u8]) -> BoxFuture<'a, Result<Secret, KmsError>> {
         async move { cipher::unwrap(&self.master, data, wrapped).ok_or(KmsError::Refused) }.boxed()
+    }
+
+    fn name(&self) -> String {
+        "local: the master key is in this process".to_owned()
     }
 }
 

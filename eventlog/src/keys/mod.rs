@@ -7,6 +7,7 @@
 mod cipher; // AES-256-GCM and the shapes that it is stored in
 mod kms;
 mod store;
+mod vault;
 
 use holdfast_domain::kernel::{PartyId, Sealed};
 use uuid::Uuid;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 pub use cipher::{Secret, open, seal};
 pub use kms::{Kms, KmsError, LocalKms};
 pub use store::{Destroyed, KeyStore, TOMBSTONE};
+pub use vault::{VaultKms, VaultSettings};
 
 /// Names one key of one person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

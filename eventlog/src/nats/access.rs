@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 use holdfast_domain::kernel::TenantId;
 use serde::{Deserialize, Serialize};
 
+use super::SEALS;
+
 /// The account of our own components and of the streams.
 pub const ACCOUNT: &str = "HOLDFAST";
 /// What outside consumers put in the place of `$JS.API`.
@@ -97,30 +99,43 @@ impl Grant {
         format!("events.{}.>", self.tenant_id)
     }
 
-    /// `(permitted here, imported from there)` for every subject that it may publish to.
-    fn services(&self) -> [(String, String); 3] {
+    /// The signed heads of its tenant's log.
+    #[must_use]
+    pub fn seals_subject(&self) -> String {
+        format!("seals.{}", self.tenant_id)
+    }
+
+    /// `(permitted here, imported from there)` for every subject that it may publish to: what a pull consumer needs, on both streams.
+    fn services(&self) -> Vec<(String, String)> {
         let durable = self.durable();
-        let api =
-            |call: &str| (format!("{CONSUMER_API}.CONSUMER.{call}.EVENTS.{durable}"), format!("$JS.API.CONSUMER.{call}.EVENTS.{durable}"));
-        // The address of an acknowledgement comes with the message and cannot be renamed.
-        let ack = format!("$JS.ACK.EVENTS.{durable}.>");
-        [api("MSG.NEXT"), api("INFO"), (ack.clone(), ack)]
+        let of_stream = |stream: &str| {
+            let api = |call: &str| {
+                let address = format!("CONSUMER.{call}.{stream}.{durable}");
+                (format!("{CONSUMER_API}.{address}"), format!("$JS.API.{address}"))
+            };
+            // The address of an acknowledgement comes with the message and cannot be renamed.
+            let ack = format!("$JS.ACK.{stream}.{durable}.>");
+            [api("MSG.NEXT"), api("INFO"), (ack.clone(), ack)]
+        };
+        ["EVENTS", SEALS].map(of_stream).concat()
     }
 
     /// Its account, with one user.
     fn account(&self) -> String {
-        let (durable, subject, inbox, key) = (self.durable(), self.subject(), self.inbox_prefix(), &self.public_key);
-        let [next, info, ack] = self.services();
+        let (durable, subject, seals) = (self.durable(), self.subject(), self.seals_subject());
+        let (inbox, key, services) = (self.inbox_prefix(), &self.public_key, self.services());
+        let publish: Vec<String> = services.iter().map(|(here, _)| format!("\"{here}\"")).collect();
         let mut text = format!("\"CONSUMER_{durable}\": {{\n");
         let _ = writeln!(
             text,
             "  limits: {{ max_connections: {CONNECTIONS_PER_CONSUMER}, max_subscriptions: {SUBSCRIPTIONS_PER_CONSUMER} }}\n  \
-             users: [ {{ nkey: {key}, permissions: {{\n    publish: {{ allow: [ \"{}\", \"{}\", \"{}\" ] }}\n    \
-             subscribe: {{ allow: [ \"{subject}\", \"{inbox}.>\" ] }}\n  }} }} ]\n  imports: [\n    \
-             {{ stream: {{ account: {ACCOUNT}, subject: \"{subject}\" }} }}",
-            next.0, info.0, ack.0,
+             users: [ {{ nkey: {key}, permissions: {{\n    publish: {{ allow: [ {} ] }}\n    \
+             subscribe: {{ allow: [ \"{subject}\", \"{seals}\", \"{inbox}.>\" ] }}\n  }} }} ]\n  imports: [\n    \
+             {{ stream: {{ account: {ACCOUNT}, subject: \"{subject}\" }} }}\n    \
+             {{ stream: {{ account: {ACCOUNT}, subject: \"{seals}\" }} }}",
+            publish.join(", "),
         );
-        for (here, there) in [next, info, ack] {
+        for (here, there) in services {
             let renamed = if here == there { String::new() } else { format!(", to: \"{here}\"") };
             let _ = writeln!(text, "    {{ service: {{ account: {ACCOUNT}, subject: \"{there}\" }}{renamed} }}");
         }
@@ -150,7 +165,8 @@ pub fn accounts(identities: &Identities<'_>, consumers_file: &str) -> String {
       {{ nkey: {admin}, permissions: {{
         publish: {{ allow: [
           "$JS.API.STREAM.INFO.EVENTS", "$JS.API.CONSUMER.CREATE.EVENTS.>", "$JS.API.CONSUMER.DELETE.EVENTS.*",
-          "$JS.API.CONSUMER.INFO.EVENTS.*", "$JS.API.CONSUMER.LIST.EVENTS", "$JS.API.CONSUMER.NAMES.EVENTS"
+          "$JS.API.CONSUMER.INFO.EVENTS.*", "$JS.API.CONSUMER.LIST.EVENTS", "$JS.API.CONSUMER.NAMES.EVENTS",
+          "$JS.API.STREAM.INFO.SEALS", "$JS.API.CONSUMER.CREATE.SEALS.>", "$JS.API.CONSUMER.DELETE.SEALS.*"
         ] }}
         subscribe: {{ allow: [ "_INBOX.>" ] }}
       }} }}
@@ -160,6 +176,10 @@ pub fn accounts(identities: &Identities<'_>, consumers_file: &str) -> String {
       {{ service: "$JS.API.CONSUMER.MSG.NEXT.EVENTS.>", response_type: stream }}
       {{ service: "$JS.API.CONSUMER.INFO.EVENTS.>" }}
       {{ service: "$JS.ACK.EVENTS.>" }}
+      {{ stream: "seals.*" }}
+      {{ service: "$JS.API.CONSUMER.MSG.NEXT.SEALS.>", response_type: stream }}
+      {{ service: "$JS.API.CONSUMER.INFO.SEALS.>" }}
+      {{ service: "$JS.ACK.SEALS.>" }}
     ]
   }}
   include "{consumers_file}"

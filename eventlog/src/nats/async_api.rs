@@ -28,7 +28,16 @@ pub fn async_api() -> Value {
         messages.insert(event.name.clone(), event_message(&event));
         add_schemas(&mut parts, event);
     }
-    add_channel(&mut channels, &mut operations, "seals", "seals.{tenant}", Some(&"Signed heads of the tenant's log.".into()));
+    add_channel(
+        &mut channels,
+        &mut operations,
+        "seals",
+        "seals.{tenant}",
+        Some(
+            &"Signed heads of the tenant's log, in the stream `SEALS`. `previousSize` shows gaps; `GET /v1/audit/seals` has them all."
+                .into(),
+        ),
+    );
     messages.insert("seals".to_owned(), seal_message());
     parts.insert("CloudEvent".to_owned(), cloud_event());
     parts.insert("Seal".to_owned(), seal());
@@ -45,7 +54,7 @@ pub fn async_api() -> Value {
         "servers": { "nats": {
             "host": "{host}",
             "protocol": "nats",
-            "description": "JetStream stream `EVENTS` holds `events.>`: limits retention, 7 days, oldest go first.",
+            "description": "JetStream stream `EVENTS` holds `events.>`: limits retention, 7 days, oldest go first. `SEALS` holds `seals.*` for 90 days.",
             "variables": { "host": { "default": "127.0.0.1:4222", "description": "Where the operator runs NATS." } },
             "security": [{ "$ref": "#/components/securitySchemes/nkey" }],
         } },
@@ -155,6 +164,7 @@ fn seal() -> Value {
             "size": { "type": "integer", "minimum": 1, "description": "How many events it covers: positions 1 to `size`." },
             "root": { "type": "string", "description": "The root hash." },
             "sealedAt": { "type": "string", "format": "date-time" },
+            "previousSize": { "type": "integer", "minimum": 0, "description": "Of the seal before it; 0 for the first. Not signed." },
             "keyId": { "type": "string", "description": "Which key signed." },
             "signature": { "type": "string" },
         },

@@ -7,7 +7,7 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use futures::TryStreamExt as _;
 
 use super::access::{CONSUMER_API, Grant};
-use super::{Nats, NatsError};
+use super::{Nats, NatsError, SEALS};
 
 /// How far a durable has come.
 #[derive(Debug, Clone)]
@@ -20,15 +20,20 @@ pub struct Durable {
 }
 
 impl Nats {
-    /// Makes the durable of a grant, from the first message that the stream still holds. Harmless when it exists.
+    /// Makes the durables of a grant, for events and for seals, from the first message that the streams still hold. Harmless when they exist.
     ///
     /// # Errors
     /// When there is no connection, no stream yet, or the server refuses.
     pub async fn make_durable(&self, grant: &Grant) -> Result<(), NatsError> {
+        self.make_durable_on(self.settings.stream.as_str(), grant.subject(), grant).await?;
+        self.make_durable_on(SEALS, grant.seals_subject(), grant).await
+    }
+
+    async fn make_durable_on(&self, stream: &str, subject: String, grant: &Grant) -> Result<(), NatsError> {
         let config = pull::Config {
             durable_name: Some(grant.durable()),
             description: Some(format!("outside consumer {} of tenant {}", grant.name, grant.tenant_id)),
-            filter_subject: grant.subject(),
+            filter_subject: subject,
             deliver_policy: DeliverPolicy::All,
             ack_policy: AckPolicy::Explicit,
             ack_wait: Duration::from_secs(60),
@@ -36,15 +41,11 @@ impl Nats {
             max_batch: 1000,
             ..pull::Config::default()
         };
-        let jetstream = self.admin_api()?;
-        jetstream
-            .create_consumer_on_stream(config, self.settings.stream.as_str())
-            .await
-            .map_err(|error| NatsError::Durable(Box::new(error)))?;
-        Ok(())
+        let made = self.admin_api()?.create_consumer_on_stream(config, stream).await;
+        made.map(drop).map_err(|error| NatsError::Durable(Box::new(error)))
     }
 
-    /// Deletes it; false when there was none.
+    /// Deletes them; false when there was none for events.
     ///
     /// # Errors
     /// When there is no connection or the server refuses.
@@ -52,12 +53,16 @@ impl Nats {
         if !self.durables().await?.iter().any(|durable| durable.name == grant.durable()) {
             return Ok(false);
         }
+        // One that is not there stands for nothing.
+        if let Err(error) = self.admin_api()?.delete_consumer_from_stream(grant.durable(), SEALS).await {
+            tracing::info!(%error, "no durable for seals was deleted");
+        }
         let deleted = self.admin_api()?.delete_consumer_from_stream(grant.durable(), self.settings.stream.as_str()).await;
         deleted.map_err(|error| NatsError::Durable(Box::new(error)))?;
         Ok(true)
     }
 
-    /// All durables of the stream.
+    /// All durables of the stream of events.
     ///
     /// # Errors
     /// When there is no connection, no stream yet, or the server refuses.

@@ -67,8 +67,12 @@ impl Seal {
     }
 
     pub(crate) fn signature_bytes(&self) -> Option<[u8; 64]> {
-        BASE64.decode(&self.signature).ok()?.try_into().ok()
+        signature_bytes(&self.signature)
     }
+}
+
+fn signature_bytes(text: &str) -> Option<[u8; 64]> {
+    BASE64.decode(text).ok()?.try_into().ok()
 }
 
 fn signed_text(tenant_id: TenantId, size: i64, root: &Hash, sealed_at: &str) -> String {
@@ -105,9 +109,13 @@ impl SealingKey {
     #[must_use]
     pub fn sign(&self, tenant_id: TenantId, size: i64, root: Hash, previous_size: i64, at: DateTime<Utc>) -> Seal {
         let sealed_at = Stamp::of(at);
-        let signature = self.key.sign(signed_text(tenant_id, size, &root, sealed_at.as_str()).as_bytes());
-        let signature = BASE64.encode(signature.to_bytes());
-        Seal { tenant_id, size, root, sealed_at, previous_size, key_id: key_id(&self.public()), signature }
+        let (key_id, signature) = self.sign_text(&signed_text(tenant_id, size, &root, sealed_at.as_str()));
+        Seal { tenant_id, size, root, sealed_at, previous_size, key_id, signature }
+    }
+
+    /// Key id and signature. The first line of a text says what it is, so that no signature fits another kind.
+    pub(super) fn sign_text(&self, text: &str) -> (String, String) {
+        (key_id(&self.public()), BASE64.encode(self.key.sign(text.as_bytes()).to_bytes()))
     }
 }
 
@@ -154,8 +162,12 @@ impl SealKeys {
 
     #[must_use]
     pub fn accept(&self, seal: &Seal) -> bool {
-        let Some(signature) = seal.signature_bytes().map(|bytes| Signature::from_bytes(&bytes)) else { return false };
-        let text = seal.text();
-        self.keys.iter().any(|(id, key)| *id == seal.key_id && key.verify_strict(text.as_bytes(), &signature).is_ok())
+        self.signed(&seal.key_id, &seal.text(), &seal.signature)
+    }
+
+    /// `signature` is base64.
+    pub(super) fn signed(&self, key_id: &str, text: &str, signature: &str) -> bool {
+        let Some(signature) = signature_bytes(signature).map(|bytes| Signature::from_bytes(&bytes)) else { return false };
+        self.keys.iter().any(|(id, key)| id == key_id && key.verify_strict(text.as_bytes(), &signature).is_ok())
     }
 }

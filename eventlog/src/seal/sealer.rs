@@ -13,11 +13,12 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::announce::Announcer;
 use super::head::{Seal, SealKeys, SealingKey};
 use super::leaf::leaf_hash;
-use super::tiles::{Edge, Tiles, WIDTH};
-use super::tree::{Frontier, Range};
-use super::{sink, store};
+use super::patrol::patrol;
+use super::tiles::Edge;
+use super::{certificate, sink, store};
 use crate::db::Pool;
 use crate::nats::Nats;
 use crate::relay::leadership::Leadership;
@@ -116,7 +117,7 @@ pub async fn run(
 /// What the sealer remembers between rounds.
 pub struct Sealer {
     pool: Pool,
-    nats: Option<Nats>,
+    announcer: Announcer,
     key: SealingKey,
     accepted: SealKeys,
     settings: SealerSettings,
@@ -132,6 +133,8 @@ struct Known {
     /// Where the patrol goes on.
     patrolled: i64,
     refused: Option<String>,
+    /// The size of the seal up to which erasures have their certificates.
+    certified: i64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +148,7 @@ pub enum RoundError {
 impl Sealer {
     #[must_use]
     pub fn new(pool: Pool, nats: Option<Nats>, key: SealingKey, accepted: SealKeys, settings: SealerSettings) -> Self {
-        Self { pool, nats, key, accepted, settings, tenants: HashMap::new(), caught_up: false }
+        Self { pool, announcer: Announcer::new(nats), key, accepted, settings, tenants: HashMap::new(), caught_up: false }
     }
 
     /// Seals every log that grew. Returns the new seals; a tenant that is refused is logged and the others go on.
@@ -158,13 +161,14 @@ impl Sealer {
         let mut made = Vec::new();
         for (tenant_id, head, sealed) in heads {
             let mut known = self.tenants.remove(&tenant_id).unwrap_or_default();
-            let outcome = self.tenant(tenant_id, head, sealed, &mut known).await;
+            let outcome = self.tenant(tenant_id, head, sealed.as_ref(), &mut known).await;
             match outcome {
                 Ok(seal) => {
                     if known.refused.take().is_some() {
                         tracing::warn!(%tenant_id, "the log is again what was sealed");
                     }
                     known.seal = seal.clone().or(known.seal);
+                    self.certify(seal.as_ref().or(sealed.as_ref()), &mut known).await;
                     made.extend(seal);
                 }
                 Err(Refused::Log(error)) => {
@@ -189,6 +193,19 @@ impl Sealer {
         Ok(made)
     }
 
+    /// Certificates for the erasures that the seal covers; what fails is tried again in the next round.
+    async fn certify(&self, newest: Option<&Seal>, known: &mut Known) {
+        let Some(seal) = newest.filter(|seal| seal.size > known.certified) else { return };
+        let certified = async { certificate::certify(&mut *self.pool.acquire().await?, &self.key, seal).await };
+        match certified.await {
+            Ok(_) => known.certified = seal.size,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(tenant_id = %seal.tenant_id, error, "certificates of erasure are written in a later round");
+            }
+        }
+    }
+
     /// Every tenant with a log, with seals, or known to us, with its head and its newest seal.
     async fn heads(&self) -> Result<Vec<(TenantId, i64, Option<Seal>)>, LogError> {
         let connection = &mut *self.pool.acquire().await?;
@@ -205,13 +222,13 @@ impl Sealer {
     }
 
     /// The new seal; none when the log stands where it stood.
-    async fn tenant(&self, tenant_id: TenantId, head: i64, sealed: Option<Seal>, known: &mut Known) -> Result<Option<Seal>, Refused> {
-        let size = sealed.as_ref().map_or(0, |seal| seal.size);
+    async fn tenant(&self, tenant_id: TenantId, head: i64, sealed: Option<&Seal>, known: &mut Known) -> Result<Option<Seal>, Refused> {
+        let size = sealed.map_or(0, |seal| seal.size);
         if let Some(known) = &known.seal {
             if known.size > size {
                 return Err(Refused::SealGone { known: known.size, stored: size });
             }
-            if known.size == size && Some(known) != sealed.as_ref() {
+            if known.size == size && Some(known) != sealed {
                 return Err(Refused::SealChanged(size));
             }
         }
@@ -222,8 +239,8 @@ impl Sealer {
             return Ok(None);
         }
         let mut connection = self.pool.acquire().await?;
-        let edge = self.sealed_edge(&mut connection, tenant_id, sealed.as_ref()).await?;
-        known.patrolled = self.patrol(&mut connection, tenant_id, sealed.as_ref(), known.patrolled).await?;
+        let edge = self.sealed_edge(&mut connection, tenant_id, sealed).await?;
+        known.patrolled = patrol(&mut connection, sealed, known.patrolled, self.settings.patrol).await?;
         drop(connection);
         if head == size {
             return Ok(None);
@@ -240,49 +257,6 @@ impl Sealer {
         let size = u64::try_from(seal.size).unwrap_or(0);
         let tiles = store::load(connection, tenant_id, &Edge::needed(size)).await?;
         Edge::after(size, &tiles).filter(|edge| edge.root() == seal.root).ok_or(Refused::TreeChanged(seal.size))
-    }
-
-    /// Reads sealed events again and compares them with what was sealed. Returns where to go on.
-    async fn patrol(
-        &self,
-        connection: &mut PgConnection,
-        tenant_id: TenantId,
-        sealed: Option<&Seal>,
-        patrolled: i64,
-    ) -> Result<i64, Refused> {
-        let Some(seal) = sealed else { return Ok(0) };
-        if seal.size <= self.settings.patrol {
-            let mut tree = Frontier::default();
-            for event in store::page(connection, tenant_id, 0, seal.size, seal.size).await? {
-                tree.push(leaf_hash(&event));
-            }
-            return if tree.root() == seal.root { Ok(0) } else { Err(Refused::EventChanged(1)) };
-        }
-        // Whole tiles, whose hashes are compared with the level above; the last tile is under the root that was checked.
-        let width = WIDTH as u64;
-        let tiles_in_all = u64::try_from(seal.size).unwrap_or(0).div_ceil(width);
-        let first = u64::try_from(patrolled).unwrap_or(0) / width % tiles_in_all;
-        let until = (first + u64::try_from(self.settings.patrol).unwrap_or(0).div_ceil(width)).min(tiles_in_all);
-        let from = i64::try_from(first * width).unwrap_or(i64::MAX);
-        let to = i64::try_from(until * width).unwrap_or(i64::MAX).min(seal.size);
-        let events = store::page(connection, tenant_id, from, to, to - from).await?;
-        let keys = (first..until).flat_map(|tile| [(0, tile), (1, tile / width)]).collect();
-        let tiles = store::load(connection, tenant_id, &keys).await?;
-        for (tile, events) in (first..until).zip(events.chunks(WIDTH)) {
-            let hashes: Vec<_> = events.iter().map(leaf_hash).collect();
-            let whole = Range { from: tile * width, to: tile * width + width };
-            let computed = Tiles([((0, tile), hashes.clone())].into()).range(whole);
-            let above = tiles.0.get(&(1, tile / width)).and_then(|hashes| hashes.get(usize::try_from(tile % width).ok()?));
-            let same = tiles.0.get(&(0, tile)) == Some(&hashes) && (computed.is_none() || computed.as_ref() == above);
-            if !same {
-                return Err(Refused::EventChanged(i64::try_from(tile * width + 1).unwrap_or(i64::MAX)));
-            }
-        }
-        let read = i64::try_from(events.len()).unwrap_or(i64::MAX);
-        if read != to - from {
-            return Err(Refused::Gap(from + read + 1));
-        }
-        Ok(if until == tiles_in_all { 0 } else { to })
     }
 
     async fn seal(&self, tenant_id: TenantId, mut edge: Edge, size: i64, head: i64) -> Result<Seal, Refused> {
@@ -342,18 +316,11 @@ impl Sealer {
         Ok(())
     }
 
-    /// To the file, and to NATS when it is there: who misses a seal finds it in the file or over HTTP.
+    /// To NATS and the file.
     async fn publish(&mut self, seals: &[Seal]) -> Result<(), RoundError> {
+        self.announcer.announce(seals).await;
         if seals.is_empty() {
             return Ok(());
-        }
-        if let Some(nats) = self.nats.as_ref().filter(|nats| nats.is_connected()) {
-            for seal in seals {
-                let subject = format!("seals.{}", seal.tenant_id.uuid());
-                if let Err(error) = nats.client().publish(subject, seal.line().into()).await {
-                    tracing::warn!(%error, "a seal was not published on NATS");
-                }
-            }
         }
         if let Some(path) = &self.settings.file {
             let written = sink::append(path, seals).await;

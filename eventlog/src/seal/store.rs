@@ -76,6 +76,25 @@ pub(crate) async fn page(
     Ok(rows.iter().map(stored_event).collect::<Result<_, _>>()?)
 }
 
+/// A whole stream, which must be a short one.
+pub(super) async fn stream(
+    connection: &mut PgConnection,
+    tenant_id: TenantId,
+    aggregate_type: &str,
+    aggregate_id: Uuid,
+) -> Result<Vec<StoredEvent>, LogError> {
+    let rows = sqlx::query(
+        "SELECT tenant_id, position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, recorded_at
+         FROM events WHERE tenant_id = $1 AND aggregate_type = $2 AND aggregate_id = $3 ORDER BY sequence",
+    )
+    .bind(tenant_id.uuid())
+    .bind(aggregate_type)
+    .bind(aggregate_id)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.iter().map(stored_event).collect::<Result<_, _>>()?)
+}
+
 /// Those of `keys` that are stored.
 pub(crate) async fn load(connection: &mut PgConnection, tenant_id: TenantId, keys: &BTreeSet<Key>) -> Result<Tiles, LogError> {
     let levels: Vec<i32> = keys.iter().map(|(level, _)| i32::try_from(*level).unwrap_or(i32::MAX)).collect();

@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub(crate) mod nats_server;
+pub(crate) mod relay;
+pub(crate) mod tree;
+pub(crate) mod vault;
 
 use std::future::Future;
 

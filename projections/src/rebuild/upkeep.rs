@@ -23,6 +23,7 @@ impl Rebuilder {
     /// Runs until `shutdown`. Several processes may: the projection's lock lets one of them work.
     pub async fn keep(self, shutdown: CancellationToken) {
         let mut not_before = HashMap::<&'static str, Instant>::new();
+<<<<<<< HEAD
         let (mut prune_at, mut compare_at) = (Instant::now(), Instant::now());
         loop {
             if compare_at <= Instant::now() {
@@ -30,6 +31,14 @@ impl Rebuilder {
                 if let Err(error) = self.mark_what_is_ahead().await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "read models could not be compared with the heads of the log");
                 }
+=======
+        let mut prune_at = Instant::now();
+        for look in 0_u64.. {
+            if look.is_multiple_of(COMPARE_WITH_HEADS_EVERY)
+                && let Err(error) = self.mark_what_is_ahead().await
+            {
+                tracing::warn!(error = &error as &dyn std::error::Error, "read models could not be compared with the heads of the log");
+>>>>>>> refs/heads/torture
             }
             tokio::select! {
                 () = self.look_after_all(&mut not_before, &mut prune_at) => {}

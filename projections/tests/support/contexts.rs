@@ -17,6 +17,7 @@ use holdfast_domain::event::EventOf;
 use holdfast_domain::job::{Job, JobCommand, JobContent};
 use holdfast_domain::kernel::*;
 use holdfast_domain::person::{ErasureReason, Person, PersonCommand};
+use holdfast_domain::session::{RevocationReason, Session, SessionCommand};
 use holdfast_domain::tenant::{PenaltyRule, TenantSettings, TransferSettings};
 use holdfast_domain::wallet::{OwnerType, Wallet, WalletCommand};
 use serde_json::json;
@@ -32,6 +33,7 @@ impl History {
         history.case_with_evidence();
         history.credits_and_a_transfer();
         history.an_erasure();
+        history.a_session_that_ended();
         history
     }
 
@@ -148,6 +150,11 @@ impl History {
         let subject = PartyId(Uuid::from_u128(0xE4A5));
         let erase = PersonCommand::Erase { subject, reason: ErasureReason::PersonRequest };
         self.decide::<Person>(subject.0, erase, Role::TenantAdmin);
+    }
+
+    fn a_session_that_ended(&mut self) {
+        let revoke = SessionCommand::Revoke { reason: RevocationReason::DeviceLost };
+        self.decide::<Session>(Uuid::from_u128(0x5E55), revoke, Role::TenantAdmin);
     }
 
     fn decide<A: EventOf>(&mut self, id: Uuid, command: A::Command, role: Role) {

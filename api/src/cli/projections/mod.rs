@@ -153,7 +153,7 @@ async fn execute(settings: &Settings, command: Command) -> anyhow::Result<ExitCo
 /// With sessions of its own; used by the projector's process as well.
 pub(super) async fn rebuilder(settings: &Settings) -> anyhow::Result<Rebuilder> {
     let keys = wiring::pool(settings, Side::Write, DatabaseRole::Projector, 2).await?;
-    let keys: Arc<dyn Keys> = Arc::new(StoredKeys::new(keys, &settings.personal_master_key()?));
+    let keys: Arc<dyn Keys> = Arc::new(StoredKeys::new(keys, settings.kms()?));
     let [live, shadow] = rebuild::pool_settings();
     let live = wiring::connect(settings, Side::Read, DatabaseRole::Projector, live).await?;
     let shadow = wiring::connect(settings, Side::Read, DatabaseRole::Projector, shadow).await?;

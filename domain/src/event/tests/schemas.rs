@@ -91,6 +91,33 @@ fn names_are_unique_and_so_are_the_names_of_their_parts() {
     }
 }
 
+/// The sealed values in a payload, wherever they stand.
+fn sealed_in<'a>(data: &'a Value, found: &mut Vec<&'a Value>) {
+    match data {
+        Value::Object(fields) if fields.contains_key("ciphertext") => found.push(data),
+        Value::Object(fields) => fields.values().for_each(|value| sealed_in(value, found)),
+        Value::Array(items) => items.iter().for_each(|value| sealed_in(value, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn every_sealed_value_of_an_event_is_among_its_personal_ones() {
+    // ADM-25, CNF-33: what `personal()` forgets is neither opened nor blanked by read models.
+    let mut met = 0;
+    for entry in schemas() {
+        for turn in 0..TURNS {
+            let data = example(&entry.schema, turn);
+            let event = AnyEvent::decode(entry.aggregate_type, &entry.name, "1", &data.to_string()).unwrap();
+            let mut found = Vec::new();
+            sealed_in(&data, &mut found);
+            assert_eq!(event.personal().len(), found.len(), "{} turn {turn}: {data:#}", entry.name);
+            met += found.len();
+        }
+    }
+    assert!(met > TURNS);
+}
+
 #[test]
 fn personal_data_is_the_sealed_value() {
     let catalogue = catalogue();
