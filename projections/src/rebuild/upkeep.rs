@@ -14,31 +14,22 @@ use crate::rebuild::{RebuildError, Rebuilder, VerifyOrRebuildError};
 use crate::runtime::Projection;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// In looks.
+const COMPARE_WITH_HEADS_EVERY: u64 = 5;
 /// After a rebuild that failed.
 const WAIT_AFTER_FAILURE: Duration = Duration::from_secs(60);
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
-const COMPARE_WITH_HEADS_EVERY: Duration = Duration::from_secs(10);
 
 impl Rebuilder {
     /// Runs until `shutdown`. Several processes may: the projection's lock lets one of them work.
     pub async fn keep(self, shutdown: CancellationToken) {
         let mut not_before = HashMap::<&'static str, Instant>::new();
-<<<<<<< HEAD
-        let (mut prune_at, mut compare_at) = (Instant::now(), Instant::now());
-        loop {
-            if compare_at <= Instant::now() {
-                compare_at = Instant::now() + COMPARE_WITH_HEADS_EVERY;
-                if let Err(error) = self.mark_what_is_ahead().await {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "read models could not be compared with the heads of the log");
-                }
-=======
         let mut prune_at = Instant::now();
         for look in 0_u64.. {
             if look.is_multiple_of(COMPARE_WITH_HEADS_EVERY)
                 && let Err(error) = self.mark_what_is_ahead().await
             {
                 tracing::warn!(error = &error as &dyn std::error::Error, "read models could not be compared with the heads of the log");
->>>>>>> refs/heads/torture
             }
             tokio::select! {
                 () = self.look_after_all(&mut not_before, &mut prune_at) => {}
