@@ -51,15 +51,15 @@ __attribute__((constructor)) static void start(void)
 {
     const char *path = getenv("HOLDFAST_SHIM");
     LOAD(open);
-    prefixes[0] = getenv("HOLDFAST_SHIM_WAL");
-    prefixes[1] = getenv("HOLDFAST_SHIM_DATA");
+    /* Copies: Postgres writes its process title over the environment. */
+    const char *wal = getenv("HOLDFAST_SHIM_WAL"), *data = getenv("HOLDFAST_SHIM_DATA");
+    prefixes[0] = wal ? strdup(wal) : NULL;
+    prefixes[1] = data ? strdup(data) : NULL;
     int fd = path ? real_open(path, O_RDWR | O_CLOEXEC) : -1;
-    if (fd >= 0) {
-        void *map = mmap(NULL, sizeof(struct control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        if (map != MAP_FAILED)
-            control = map;
-        close(fd);
-    }
+    void *map = mmap(NULL, sizeof(struct control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (map != MAP_FAILED)
+        control = map;
+    close(fd);
 }
 
 /* Which of `places` the path lies in; relative paths are taken from the working directory, as Postgres uses them. */

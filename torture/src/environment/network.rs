@@ -58,14 +58,13 @@ impl Network {
         let (postgres, nats) = (local(world.postgres.port), local(world.nats.port));
         let mut links = Vec::new();
         for service in &mut world.services {
-            let mut open = async |server, address| {
+            let mut ports = Vec::new();
+            for (server, address) in [(Server::Postgres, postgres), (Server::Nats, nats)] {
                 let link = Link::open(address, filter(&service.name, server)).await?;
-                let port = link.address().port();
+                ports.push(link.address().port());
                 links.push(Between { service: service.name.clone(), server, link });
-                anyhow::Ok(port)
-            };
-            service.routes =
-                Routes { postgres: Some(open(Server::Postgres, postgres).await?), nats: Some(open(Server::Nats, nats).await?) };
+            }
+            service.routes = Routes { postgres: ports.first().copied(), nats: ports.last().copied() };
             service.stop().await?;
             if service.role == "api" {
                 let behind = free_port()?;
