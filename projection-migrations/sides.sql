@@ -5,7 +5,7 @@ DECLARE
 BEGIN
     -- What Postgres gives to everybody is taken back; who works here is let in. Moving a tenant's rows needs a temporary table.
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
-    EXECUTE format('GRANT CONNECT ON DATABASE %I TO holdfast_projector, holdfast_reader, holdfast_auditor', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO holdfast_projector, holdfast_reader, holdfast_auditor, holdfast_writer', current_database());
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO holdfast_owner', current_database());
     REVOKE ALL ON SCHEMA public FROM PUBLIC;
     REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public, shadow, rebuild FROM PUBLIC;

@@ -147,6 +147,26 @@ async fn if_match_is_compared_with_the_stored_version() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_key_is_answered_as_before_although_its_if_match_is_past() {
+    // NFR-15; protocols 3.3. Found by the simulation: the stream was cached, so that nothing asked for the stored answer.
+    let world = World::new().await;
+    let writers = world.process().await;
+    let payer = owner(OwnerType::User, PartyId(Uuid::new_v4()));
+    let wallet = payer.wallet_id(world.tenant_id).uuid();
+    world.fill(&writers, payer.owner_id, eur("10.00")).await;
+    let version = world.stream_events("wallet", wallet).await.len().try_into().unwrap();
+    let spend = || {
+        let command = transfer(eur("4.00"), &payer, world.tenant_id);
+        let request = world.request::<Wallet>(wallet, command, staff(), key(&staff(), "matched"));
+        writers.execute(Request { if_match: Some(version), ..request })
+    };
+    let first = spend().await.unwrap();
+    let again = spend().await.unwrap();
+    assert_eq!((again.version, again.position, again.replayed), (first.version, first.position, true));
+    assert_eq!(world.count("wallet.debited").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_tenant_leaves_no_trace() {
     let world = World::new().await;
     let writers = world.process().await;

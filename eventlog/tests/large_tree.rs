@@ -1,6 +1,6 @@
 //! A log whose tree has three levels of tiles: more than 65,536 events (docs/proof.md, "How the tree is kept").
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -19,9 +19,9 @@ pub fn sealed_fields() -> BTreeSet<Field> {
 pub fn plain_texts() -> BTreeSet<Field> {
     let bound = ["format", "pattern", "enum", "const"];
     let shapes = ["type", "enum", "const", "oneOf", "anyOf", "allOf"];
-    let text = |schema: &Value| match &schema["type"] {
-        Value::Array(kinds) => kinds.iter().any(|kind| kind == "string"),
-        kind => kind == "string" || shapes.iter().all(|word| schema.get(word).is_none()),
+    let text = |schema: &Value| match schema["type"].as_array() {
+        Some(kinds) => kinds.iter().any(|kind| kind == "string"),
+        None => schema["type"] == "string" || shapes.iter().all(|word| schema.get(word).is_none()),
     };
     fields(|name, schema| name != Some("Sealed") && text(schema) && bound.iter().all(|word| schema.get(word).is_none()))
 }

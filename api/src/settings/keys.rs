@@ -38,7 +38,7 @@ pub enum KmsKind {
     /// This process, with `secrets.personal_master_key`.
     #[default]
     Local,
-    /// The transit engine of HashiCorp Vault or OpenBao.
+    /// The transit engine of Vault or `OpenBao`.
     Vault,
 }
 
@@ -92,8 +92,8 @@ impl Settings {
 
     fn vault(&self) -> Result<VaultSettings, SettingsError> {
         let Vault { address, mount, key, token_file, namespace, ca_file, timeout_ms } = &self.keys.vault;
-        let encrypted = address.starts_with("https://");
-        if !encrypted && !(address.starts_with("http://") && self.profile != Profile::Production) {
+        let may_be_plain = self.profile != Profile::Production;
+        if !(address.starts_with("https://") || may_be_plain && address.starts_with("http://")) {
             return Err(invalid("keys.vault.address", "must be a https:// URL"));
         }
         for (name, value) in [("keys.vault.mount", mount), ("keys.vault.key", key)] {

@@ -275,7 +275,12 @@ impl Writer {
                 if !work.spoilt && work.stream.version() > 0 {
                     self.cache.put(id, work.stream);
                 }
+                let mut kept = self.kept_answers(&work.pending).await;
                 for pending in work.pending {
+                    if let Some(answer) = receipt_key(&pending.job).and_then(|key| kept.remove(&key)) {
+                        pending.job.answer(answer);
+                        continue;
+                    }
                     let position = if empty { first_position } else { first_position + pending.events_through - 1 };
                     pending.answer(position);
                     failpoint::reached("writer.after_answer");
@@ -284,6 +289,31 @@ impl Writer {
             UnitOutcome::Stale | UnitOutcome::SequenceTaken => left.conflicted.extend(work.pending.into_iter().filter_map(Pending::again)),
             UnitOutcome::ClaimTaken { .. } => left.contested.extend(work.pending.into_iter().filter_map(Pending::again)),
             UnitOutcome::KeysTaken(keys) => self.answer_duplicates(work, keys, left).await,
+        }
+    }
+
+    /// What is refused before the domain was asked (`If-Match`, suspension) is not stored, so no key has told yet whether it
+    /// was answered before: that answer stands (protocols 3.3).
+    async fn kept_answers(&self, pending: &[Pending]) -> HashMap<ReceiptKey, Result<Accepted, Refusal>> {
+        let refused = || pending.iter().filter(|pending| matches!(pending.outcome, Outcome::Refused(_)));
+        let keys: Vec<ReceiptKey> = refused().filter_map(|pending| receipt_key(&pending.job)).collect();
+        if keys.is_empty() {
+            return HashMap::new();
+        }
+        let request = LoadRequest { receipts: keys.clone(), ..LoadRequest::default() };
+        match self.log.load(&request).await {
+            Ok(loaded) => {
+                let kept = refused().filter_map(|pending| {
+                    let key = receipt_key(&pending.job)?;
+                    let answer = replay_for(&pending.job, loaded.receipts.get(&key)?);
+                    Some((key, answer))
+                });
+                kept.collect()
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "stored answers could not be read");
+                keys.into_iter().map(|key| (key, Err(Refusal::Busy { retry_after_s: 1 }))).collect()
+            }
         }
     }
 

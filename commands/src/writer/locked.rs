@@ -127,5 +127,6 @@ async fn store_refusal(locked: &mut LockedTenant, work: &Work, pending: Pending)
 /// The transaction wrote nothing: whether it is worth trying again.
 fn not_stored(error: &AppendError) -> Refusal {
     tracing::error!(error = error as &dyn std::error::Error, "nothing was stored behind a locked head");
-    if error.is_passing() { Refusal::Busy { retry_after_s: 1 } } else { Refusal::Internal }
+    // Of a lost connection too: what was not committed is undone.
+    if error.is_passing() || matches!(error, AppendError::Unknown(_)) { Refusal::Busy { retry_after_s: 1 } } else { Refusal::Internal }
 }

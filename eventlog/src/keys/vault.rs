@@ -1,4 +1,4 @@
-//! The key management of HashiCorp Vault (or OpenBao): its transit engine, over HTTPS.
+//! The key management of Vault (or `OpenBao`): its transit engine, over HTTPS.
 //!
 //! `POST /v1/{mount}/encrypt/{key}` and `…/decrypt/{key}`, both with `associated_data`. What Vault gives is stored as it is, e.g.
 //! `vault:v3:…`; the version in it says with which version of the key it opens, so that the key may be rotated there.
@@ -72,7 +72,9 @@ impl From<Failure> for KmsError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Status { status: StatusCode::BAD_REQUEST, .. } => Self::Refused,
-            failure => Self::Unreachable(Box::new(failure)),
+            failure @ (Failure::Token(..) | Failure::Transport(_) | Failure::Status { .. } | Failure::Unreadable) => {
+                Self::Unreachable(Box::new(failure))
+            }
         }
     }
 }

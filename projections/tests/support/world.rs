@@ -124,5 +124,5 @@ pub async fn ended(pool: &Pool, id: Uuid) -> RunRow {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    panic!("{:?}", find_run(pool, id).await.unwrap())
+    unreachable!("{:?}", find_run(pool, id).await.unwrap())
 }

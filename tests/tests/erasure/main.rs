@@ -36,9 +36,9 @@ const WITHOUT_CANARY: &[(&str, &str)] = &[
 
 /// The certificate of docs/privacy.md, verified by what stands there.
 fn verify_by_the_page(signed: &Value, key: &str) {
-    let text = |pointer: &str| match signed.pointer(pointer).unwrap() {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+    let text = |pointer: &str| {
+        let value = signed.pointer(pointer).unwrap();
+        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
     };
     let lines = [
         "/tenantId",
