@@ -219,7 +219,8 @@ async fn readers_write_nothing_and_the_projector_never_changes_the_journal() {
             refused("holdfast_projector", format!("UPDATE {table} SET position = 1 WHERE tenant_id = '{}'", history.tenant)).await;
             refused("holdfast_projector", format!("DELETE FROM {table} WHERE tenant_id = '{}'", history.tenant)).await;
         }
-        for role in ["holdfast_writer", "holdfast_relay", "holdfast_reactor"] {
+        refused("holdfast_writer", "SELECT count(*) FROM escrows".to_owned()).await;
+        for role in ["holdfast_relay", "holdfast_reactor"] {
             let error = PgConnection::connect(&database.url_as(role)).await.unwrap_err();
             assert_eq!(error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref(), Some("42501"), "{role} comes in");
         }

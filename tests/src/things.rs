@@ -224,7 +224,7 @@ impl Things {
         let service = system.client(flow.parties.tenant_id, PartyId(Uuid::new_v4()), &[Role::Service])?;
         let reservation = Uuid::new_v4();
         let reserve = json!({
-            "reservationId": reservation, "ownerId": flow.parties.payer_id, "units": 1, "until": "2036-01-01T00:00:00Z",
+            "reservationId": reservation, "ownerId": flow.parties.payer_id, "units": 1, "until": Utc::now() + TimeDelta::days(300),
             "refType": "campaign", "refId": Uuid::new_v4(),
         });
         expect(service.post("/v1/credits/reservations", &reserve).await?, &[201])?;

@@ -42,7 +42,7 @@ fn kinds(name: &str) -> &'static [&'static str] {
         "tenantId" | "X-Tenant-Id" => &["tenant"],
         "transferId" => &["transfer"],
         "fromWalletId" | "toWalletId" | "wallet" | "walletId" => &["wallet"],
-        "actorId" | "assigneeId" | "confirm" | "partyId" | "payeeId" | "payerId" | "personId" | "raisedBy" | "talentId" => PERSON,
+        "actor" | "actorId" | "assigneeId" | "confirm" | "partyId" | "payeeId" | "payerId" | "personId" | "raisedBy" | "talentId" => PERSON,
         "entityId" | "ownerId" | "refId" | "stream" | "streamId" => ANYTHING,
         "programId" | "sponsorshipOrderId" => &["escrow", "contract"],
         "cursor" => &["cursor"],
@@ -155,12 +155,13 @@ async fn cursor_of(client: &Client, path: &str, theirs: &Things) -> anyhow::Resu
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: make abuse ARGS='--only isolation'"]
 async fn a_living_id_of_another_tenant_is_an_unknown_one_in_every_field_of_every_operation() -> anyhow::Result<()> {
     let system = System::start().await?;
     let (a, b) = (Flow::new(&system, system.tenant(SETTINGS)?)?, Flow::new(&system, system.tenant(SETTINGS)?)?);
     let (mine, theirs) = (Things::of(&system, &a).await?, Things::of(&system, &b).await?);
     let document = holdfast_tests::public_json(&system, "/docs/openapi.json").await?;
-    let before = state_of(&system, &b).await?;
+    let mut before = state_of(&system, &b).await?;
     let auditor = system.client(b.parties.tenant_id, PartyId(Uuid::new_v4()), &[Role::Superadmin, Role::TenantAdmin, Role::Auditor])?;
     let (mut unknown, mut wrong, mut tried, mut cursors) = (Vec::new(), Vec::new(), 0, 0);
     for operation in operations(&document).iter().filter(|operation| operation.secured && !operation.endless) {
@@ -183,6 +184,8 @@ async fn a_living_id_of_another_tenant_is_an_unknown_one_in_every_field_of_every
             if field.name == "cursor" && !of_the_platform {
                 living = cursor_of(&auditor, &operation.path, &theirs).await?.into_iter().collect();
                 cursors += living.len();
+                // Looking at the log is itself on record.
+                before = state_of(&system, &b).await?;
             }
             for (role, id) in roles(case).into_iter().flat_map(|role| living.iter().map(move |id| (role, id))) {
                 // Even somebody who is also a party of the other tenant: who acts is not for whom.
