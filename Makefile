@@ -2,11 +2,12 @@
 SHELL := /bin/bash
 HOLDFAST := target/debug/holdfast
 ARGS ?=
+ONLY ?=
 
-.PHONY: help setup build build-failpoints demo test torture torture-short abuse run lint verify doctor requirements clean-state
+.PHONY: help setup build build-failpoints demo test torture torture-short bench bench-short bench-soak bench-overload bench-cala bench-unchecked build-bench abuse run lint verify doctor requirements clean-state
 
 help: ## Show this list.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 setup: ## Install what is missing: Postgres, nats-server, a C compiler.
 	@scripts/setup
@@ -37,6 +38,29 @@ torture: build-failpoints ## Break everything on purpose under load, check what 
 
 torture-short: build-failpoints ## The same in a few minutes: the scenarios that CI runs.
 	@target/debug/torture --short --seconds 12 --report target/torture.json $(ARGS)
+
+build-bench: setup
+	cargo build --release --locked --workspace --bin holdfast --bin bench
+
+bench-unchecked: build-bench ## Build the program without the check of tokens, for P8 alone. It refuses the production profile.
+	cargo build --release --locked --workspace --bin holdfast --features holdfast-api/unchecked-tokens
+	mkdir -p target/unchecked && cp target/release/holdfast target/unchecked/holdfast
+	cargo build --release --locked --workspace --bin holdfast --bin bench
+
+bench-cala: ## Build the reference of P14, a workspace of its own (a few minutes, once).
+	cargo build --release --locked --manifest-path bench/cala/Cargo.toml --target-dir target/cala
+
+bench: build-bench ## Measure every figure beside its reference (docs/performance.md). ONLY=P7,P8 ARGS="--seconds 3"
+	@target/release/bench $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+bench-short: build-bench ## The same as a quick look.
+	@target/release/bench --short $(if $(ONLY),--only $(ONLY)) $(ARGS)
+
+bench-soak: build-bench ## 70 % of the maximum for half an hour. ARGS="--minutes 10"
+	@target/release/bench soak $(ARGS)
+
+bench-overload: build-bench ## More than the maximum: what is refused, what becomes of the rest.
+	@target/release/bench overload $(ARGS)
 
 lint: ## Formatting and clippy with the project's lints.
 	cargo fmt --all --check

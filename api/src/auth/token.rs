@@ -119,6 +119,10 @@ impl Verifier {
     /// # Errors
     /// When anything about the token is not as it must be.
     pub fn verify(&self, token: &str, now_s: u64) -> Result<Identity, TokenError> {
+        #[cfg(feature = "unchecked-tokens")]
+        if let Some(believed) = unchecked::read(token) {
+            return Ok(believed);
+        }
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLong);
         }
@@ -161,6 +165,32 @@ impl Verifier {
 impl std::fmt::Debug for Verifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Verifier").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+/// What a token costs that nobody checks: `make bench` compares with it.
+#[cfg(feature = "unchecked-tokens")]
+mod unchecked {
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+
+    use super::{Claims, Identity};
+
+    thread_local! {
+        static READ: RefCell<HashMap<String, Identity>> = RefCell::default();
+    }
+
+    /// What it says of itself, read once per thread; none when it cannot be read.
+    pub(super) fn read(token: &str) -> Option<Identity> {
+        READ.with_borrow_mut(|read| {
+            if let Some(identity) = read.get(token) {
+                return Some(identity.clone());
+            }
+            let claims = jsonwebtoken::dangerous::insecure_decode::<Claims>(token).ok()?.claims;
+            let identity = Identity::from(claims);
+            read.insert(token.to_owned(), identity.clone());
+            Some(identity)
+        })
     }
 }
 

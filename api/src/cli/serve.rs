@@ -66,6 +66,10 @@ pub(super) async fn run(global: &Global, arguments: Arguments) -> anyhow::Result
     let roles: BTreeSet<Role> = arguments.roles.into_iter().collect();
     roles.iter().try_for_each(|role| settings.check(role.needs()))?;
     let _telemetry = wiring::start_logging(&settings)?;
+    if cfg!(feature = "unchecked-tokens") {
+        anyhow::ensure!(settings.profile != Profile::Production, "this is a build for the benchmark: it checks no tokens");
+        tracing::error!("this is a build for the benchmark: it checks no tokens");
+    }
     // Whoever takes money commands makes sure of the servers first.
     if settings.profile == Profile::Production && roles.contains(&Role::Api) {
         doctor::refuse_if_unsafe(&settings).await?;

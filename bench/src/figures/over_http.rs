@@ -8,7 +8,7 @@ use anyhow::ensure;
 
 use super::transfers::{Batches, Transfers};
 use super::{Bench, per_second, turned};
-use crate::environment::{Service, Size};
+use crate::environment::{Service, Size, World};
 use crate::http::{Connection, Load, Requests, Tally, post};
 use crate::measure::{Series, number};
 use crate::reference::endpoints;
@@ -30,11 +30,12 @@ enum Side {
 
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     let wallets_per_tenant = if bench.form.short { 128 } else { 512 };
-    let world = bench.world("http", Size { tenants: 8, wallets_per_tenant }).await?;
+    let size = Size { tenants: 8, wallets_per_tenant };
+    let world = bench.world("http", size).await?;
     let api = world.serve("api").await?;
     let references = endpoints::start(&world).await?;
     let has_unchecked = bench.wants(&["P8"]) && bench.form.unchecked.is_file();
-    let unchecked = if has_unchecked { Some(world.serve_with(&bench.form.unchecked.canonicalize()?, "api").await?) } else { None };
+    let unchecked = if has_unchecked { Some(Unchecked::start(bench, size).await?) } else { None };
     let ours = Transfers::ours(&world)?;
     let (nothing, bare) = (Transfers::reference(&world, "/noop")?, Transfers::reference(&world, "/unchecked")?);
     let (stock, batches) = (Transfers::reference(&world, "/stock")?, Batches::of(&world, BATCH)?);
@@ -52,7 +53,10 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
     sides.extend(choice.into_iter().filter(|(wanted, _)| *wanted).map(|(_, side)| side));
     let load = |service: &Service, connections| Load { address: service.address, connections, length: bench.form.length };
     let (to_api, to_references, few) = (load(&api, CONNECTIONS), load(&references, CONNECTIONS), load(&api, 4));
-    let to_unchecked = unchecked.as_ref().map(|service| load(service, CONNECTIONS));
+    let to_unchecked = unchecked.as_ref().map(|unchecked| load(&unchecked.service, CONNECTIONS));
+    if let (Some(load), Some(unchecked)) = (&to_unchecked, &unchecked) {
+        load.closed(&unchecked.requests).await?;
+    }
     to_api.closed(&ours).await?; // caches, prepared statements
     let mut seen: [Series; 6] = Default::default();
     for round in 0..bench.form.rounds {
@@ -65,9 +69,9 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
                     reset(&references).await?;
                     rate(bench, "P7 stock", &to_references, &stock).await?
                 }
-                Side::Unchecked => match &to_unchecked {
-                    Some(load) => rate(bench, "P8 unchecked", load, &ours).await?,
-                    None => f64::NAN,
+                Side::Unchecked => match (&to_unchecked, &unchecked) {
+                    (Some(load), Some(unchecked)) => rate(bench, "P8 unchecked", load, &unchecked.requests).await?,
+                    _ => f64::NAN,
                 },
                 Side::Batches => {
                     batches.accepted.store(0, Ordering::Relaxed);
@@ -115,11 +119,28 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
         bench.report.row(Row::ratio("B1", what, "/s", (side(Side::Batches), ours_rate), Goal::None));
     }
     if let Some(unchecked) = unchecked {
-        unchecked.stop().await?;
+        unchecked.service.stop().await?;
+        bench.close(unchecked.world).await?;
     }
     references.stop().await?;
     api.stop().await?;
     bench.close(world).await
+}
+
+/// The build that believes every token, on databases of its own.
+struct Unchecked {
+    world: World,
+    service: Service,
+    requests: Arc<Transfers>,
+}
+
+impl Unchecked {
+    async fn start(bench: &Bench, size: Size) -> anyhow::Result<Self> {
+        let world = bench.world("unchecked", size).await?;
+        let service = world.serve_with(&bench.form.unchecked.canonicalize()?, "api").await?;
+        let requests = Transfers::ours(&world)?;
+        Ok(Self { world, service, requests })
+    }
 }
 
 async fn rate<R: Requests>(bench: &mut Bench, figure: &'static str, load: &Load, requests: &Arc<R>) -> anyhow::Result<f64> {
