@@ -109,7 +109,8 @@ async fn a_server_on_another_timeline_is_not_talked_to() {
     with(|database| async move {
         // The pool's sessions believe what this function says about the timeline.
         let fake = "CREATE SCHEMA fake; GRANT USAGE ON SCHEMA fake TO PUBLIC;
-                    CREATE FUNCTION fake.pg_walfile_name(pg_lsn) RETURNS text LANGUAGE sql AS $$ SELECT '000000010000000000000001' $$";
+                    CREATE FUNCTION fake.pg_walfile_name(pg_lsn) RETURNS text LANGUAGE sql AS $$ SELECT '000000010000000000000001' $$;
+                    GRANT EXECUTE ON FUNCTION fake.pg_walfile_name(pg_lsn) TO PUBLIC";
         database.admin.execute(sqlx::raw_sql(fake)).await.unwrap();
         let path = format!("ALTER DATABASE {} SET search_path = fake, pg_catalog, public", database.name);
         database.admin.execute(sqlx::raw_sql(&path)).await.unwrap();
