@@ -131,7 +131,7 @@ impl FromIterator<f64> for Series {
 pub(crate) async fn closed<F, Fut>(callers: usize, length: Duration, call: F) -> anyhow::Result<Outcome>
 where
     F: Fn(usize) -> Fut + Clone + Send + 'static,
-    Fut: Future<Output = Result<(), String>> + Send,
+    Fut: Future<Output = Result<(), String>> + Send + 'static,
 {
     let begun = Instant::now();
     let mut tasks = JoinSet::new();

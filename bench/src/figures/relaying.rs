@@ -64,21 +64,21 @@ async fn relay(world: &World) -> anyhow::Result<f64> {
     let waiting = world.behind(&["relay"], &[]).await?;
     let relay = world.serve("relay").await?;
     let begun = Instant::now();
-    let (mut first, mut last_at) = (None, Instant::now());
+    let mut first = None;
     loop {
         let behind = world.behind(&["relay"], &[]).await?;
         if behind < waiting && first.is_none() {
             first = Some((behind, Instant::now()));
         }
-        last_at = if behind > 0 { last_at } else { Instant::now() };
         if behind == 0 {
             break;
         }
         anyhow::ensure!(begun.elapsed() < PATIENCE, "the relay did not come to the end: {behind} events left");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    let ended = Instant::now();
     relay.stop().await?;
     let (left, since) = first.unwrap_or((waiting, begun));
     let (left, since) = if left == 0 { (waiting, begun) } else { (left, since) };
-    Ok(number(u64::try_from(left)?) / last_at.duration_since(since).as_secs_f64().max(1e-3))
+    Ok(number(u64::try_from(left)?) / ended.duration_since(since).as_secs_f64().max(1e-3))
 }
