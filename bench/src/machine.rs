@@ -13,7 +13,6 @@ const NOTABLE: f64 = 0.05;
 struct Process {
     parent: u32,
     name: String,
-    /// Its own, and those of its children that have ended.
     ticks: u64,
 }
 
@@ -49,18 +48,22 @@ impl Watch {
         let capacity = self.begun.elapsed().as_secs_f64() * TICKS_PER_SECOND * f64::from(u32::try_from(cores).unwrap_or(1));
         let now = processes();
         let share = |ticks: u64| number(ticks) / capacity.max(1.0);
-        let mut disturbances: Vec<String> = now
-            .iter()
-            .filter(|(pid, _)| !belongs(**pid, &now, ours))
-            .filter_map(|(pid, process)| {
-                let before = self.processes.get(pid).map_or(0, |process| process.ticks);
-                let taken = share(process.ticks.saturating_sub(before));
-                (taken > NOTABLE).then(|| format!("{} (pid {pid}) took {:.0} % of the CPU", process.name, taken * 100.0))
-            })
-            .collect();
+        let mut together = 0.0;
+        let mut disturbances = Vec::new();
+        for (pid, process) in now.iter().filter(|(pid, _)| !belongs(**pid, &now, ours)) {
+            let before = self.processes.get(pid).map_or(0, |process| process.ticks);
+            let taken = share(process.ticks.saturating_sub(before));
+            together += taken;
+            if taken > NOTABLE {
+                disturbances.push(format!("{} {:.0} %", process.name, taken * 100.0));
+            }
+        }
+        if disturbances.is_empty() && together > 2.0 * NOTABLE {
+            disturbances.push(format!("others together {:.0} %", together * 100.0));
+        }
         let stolen = share(stolen.saturating_sub(self.stolen));
         if stolen > NOTABLE {
-            disturbances.push(format!("the host took {:.0} % of the CPU", stolen * 100.0));
+            disturbances.push(format!("the host {:.0} %", stolen * 100.0));
         }
         Usage { cpu_seconds: number(busy.saturating_sub(self.busy)) / TICKS_PER_SECOND, disturbances }
     }
@@ -89,7 +92,7 @@ fn process(pid: u32) -> Option<Process> {
     let fields: Vec<&str> = rest.split_whitespace().collect(); // from field 3, the state, on
     let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
     let parent = fields.get(1)?.parse().ok()?;
-    Some(Process { parent, name, ticks: (11..=14).map(ticks).sum() })
+    Some(Process { parent, name, ticks: ticks(11) + ticks(12) })
 }
 
 /// This process, what it started, the servers of the run, and the kernel's own threads.

@@ -100,8 +100,8 @@ impl Bench {
         let watch = Watch::start();
         let done = work.await?;
         let usage = watch.stop(&self.servers()?.pids());
-        for disturbance in usage.disturbances {
-            self.report.disturbances.push(format!("{figure}: {disturbance}"));
+        if !usage.disturbances.is_empty() {
+            self.report.disturbances.push(format!("{figure}: {} of the CPU", usage.disturbances.join(", ")));
         }
         Ok((done, usage.cpu_seconds))
     }

@@ -44,7 +44,7 @@ fn script_file(folder: &Path) -> std::path::PathBuf {
     folder.join("single_row.sql")
 }
 
-/// Rows per second. The table is emptied first. pgbench counts in whole seconds.
+/// Rows per second. The table is emptied first. pgbench counts in whole seconds, and its clients need some time to log in.
 ///
 /// # Errors
 /// When pgbench is not installed or fails.
@@ -56,7 +56,7 @@ pub(crate) async fn measure(world: &World, length: Duration) -> anyhow::Result<f
     command
         .env("PGPASSWORD", password.expose_secret())
         .args(["-h", options.get_host(), "-p", &options.get_port().to_string(), "-U", options.get_username()])
-        .args(["-n", "-M", "prepared", "-j", "2", "-c", &CLIENTS.to_string(), "-T", &length.as_secs().max(1).to_string(), "-f"])
+        .args(["-n", "-M", "prepared", "-j", "2", "-c", &CLIENTS.to_string(), "-T", &length.as_secs().max(2).to_string(), "-f"])
         .arg(script_file(&world.folder))
         .arg(options.get_database().context("no database")?)
         .stdin(std::process::Stdio::null());

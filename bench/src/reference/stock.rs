@@ -35,7 +35,9 @@ CREATE TABLE IF NOT EXISTS stock.events (
 
 /// Every wallet opened and credited, as in our own log: the shortest streams that can pay.
 const RESET: &str = "TRUNCATE stock.events;
-INSERT INTO stock.events SELECT aggregate_type, aggregate_id::text, sequence, event_type, event_version, payload, metadata
+INSERT INTO stock.events SELECT aggregate_type, aggregate_id::text, sequence, event_type, event_version, payload,
+    json_build_object('actor', metadata->>'actor', 'requestId', metadata->>'requestId', 'correlationId', metadata->>'correlationId',
+                      'occurredAt', metadata->>'occurredAt') -- the library knows texts only
 FROM public.events WHERE aggregate_type = 'wallet' AND sequence <= 2 AND event_type IN ('wallet.opened', 'wallet.credited')";
 
 pub(crate) struct Stock {
