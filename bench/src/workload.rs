@@ -1,4 +1,4 @@
-//! Who is there, and what they do: staff of some tenants move small amounts between wallets of their tenant.
+//! Who is there, and what they do: the platform's finance staff moves small amounts between wallets of a tenant.
 //!
 //! A transfer is the command of all figures: it checks roles, limits, the tenant's settings and the funds, and has an idempotency key.
 
@@ -31,7 +31,7 @@ const TOKEN_TTL_S: u64 = 80_000;
 
 pub(crate) struct Cast {
     pub(crate) tenants: Vec<TenantCast>,
-    /// Staff of every tenant: whose idempotency keys are counted in the end.
+    /// Staff with a token for every tenant: whose idempotency keys are counted in the end.
     pub(crate) actor: Actor,
     world: String,
     serial: AtomicU64,
@@ -58,7 +58,7 @@ impl Cast {
     pub(crate) fn of(world: &str, size: Size) -> Self {
         let tenants = (0..size.tenants).map(|nth| TenantCast::of(world, nth, size.wallets_per_tenant)).collect();
         let id = PartyId(derived_uuid(TenantId(Uuid::nil()), Uuid::nil(), "bench staff", 0));
-        let actor = Actor { id, kind: ActorKind::User, roles: Roles::from([Role::TenantAdmin]), amount_limits: Vec::new() };
+        let actor = Actor { id, kind: ActorKind::User, roles: Roles::from([Role::PlatformFinance]), amount_limits: Vec::new() };
         Self {
             tenants,
             actor,

@@ -109,7 +109,7 @@ pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {
             let sides = (side(Side::Nothing), side(Side::NothingUnchecked));
             bench.report.row(Row::ratio("P8", "no-op endpoint, tokens checked / not checked", "/s", sides, goal));
             bench.report.note(
-                "P8: there is no build with `unchecked-tokens` (make bench builds one), so the check was measured on the no-op endpoint: \
+                "P8: there is no build with `unchecked-tokens` (make bench-unchecked), so the check was measured on the no-op endpoint: \
                  there it weighs more than on a command.",
             );
         }
