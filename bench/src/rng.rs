@@ -1,6 +1,6 @@
 //! Numbers that look random and are the same in every run.
 
-/// SplitMix64: one number of the sequence that `seed` names, by its place.
+/// `SplitMix64`: one number of the sequence that `seed` names, by its place.
 #[must_use]
 pub(crate) fn mix(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -100,23 +100,23 @@ impl Cast {
         Payment { tenant, from, to: (from + 1) % wallets, key: format!("{}-{serial}", self.world) }
     }
 
-    pub(crate) fn from_wallet(&self, payment: &Payment) -> WalletId {
+    pub(crate) fn payer(&self, payment: &Payment) -> WalletId {
         self.tenants[payment.tenant].wallets[payment.from]
     }
 
-    pub(crate) fn to_wallet(&self, payment: &Payment) -> WalletId {
+    pub(crate) fn payee(&self, payment: &Payment) -> WalletId {
         self.tenants[payment.tenant].wallets[payment.to]
     }
 
     pub(crate) fn command(&self, payment: &Payment) -> Result<WalletCommand, String> {
         let amount = Money::try_from_minor(1, euro()?).map_err(|error| error.to_string())?;
         let to = self.tenants[payment.tenant].owners[payment.to];
-        Ok(WalletCommand::Transfer { amount, to_wallet_id: self.to_wallet(payment), to, reason: REASON.to_owned() })
+        Ok(WalletCommand::Transfer { amount, to_wallet_id: self.payee(payment), to, reason: REASON.to_owned() })
     }
 
     /// As the body of `POST /v1/ledger/transfer`.
     pub(crate) fn body(&self, payment: &Payment) -> String {
-        let (from, to) = (self.from_wallet(payment), self.to_wallet(payment));
+        let (from, to) = (self.payer(payment), self.payee(payment));
         format!(r#"{{"fromWalletId":"{from}","toWalletId":"{to}","amount":"0.01","currency":"EUR","reason":"{REASON}"}}"#)
     }
 
@@ -131,7 +131,7 @@ impl Cast {
         let tenant_id = self.tenants[payment.tenant].id;
         let key = IdempotencyKey { owner: KeyOwner::Actor(self.actor.id), key: payment.key.clone(), request_hash: vec![7; 32] };
         let command = self.command(payment).map_err(|_| Refusal::Internal)?;
-        writers.execute(request::<Wallet>(tenant_id, self.from_wallet(payment).uuid(), command, self.actor.clone(), Some(key))).await
+        writers.execute(request::<Wallet>(tenant_id, self.payer(payment).uuid(), command, self.actor.clone(), Some(key))).await
     }
 
     /// The server said yes.

@@ -152,7 +152,7 @@ async fn probes(world: &World, service: &Service, length: Duration) -> anyhow::R
 /// The query waits on the server until its position is there; what is measured is what a client would see.
 async fn probe(cast: &Cast, tokens: &[String], connection: &mut Connection) -> anyhow::Result<Duration> {
     let payment = cast.spread();
-    let (token, wallet) = (&tokens[payment.tenant], cast.from_wallet(&payment));
+    let (token, wallet) = (&tokens[payment.tenant], cast.payer(&payment));
     let accepted = connection.send(&post("/v1/ledger/transfer", token, &payment.key, &cast.body(&payment))).await?;
     anyhow::ensure!(accepted.status == 200, "{}", said(&accepted));
     let position = accepted.position.context("no X-Position")?;

@@ -77,7 +77,7 @@ impl Stock {
 
     pub(crate) async fn pay(&self, cast: &Cast, payment: Payment) -> Result<(), String> {
         let tenant_id = cast.tenants[payment.tenant].id;
-        self.execute(tenant_id, cast.from_wallet(&payment).uuid(), &cast.command(&payment)?).await
+        self.execute(tenant_id, cast.payer(&payment).uuid(), &cast.command(&payment)?).await
     }
 
     /// Tried until it succeeds or is refused: the caller's own loop, as the library leaves it to him.
