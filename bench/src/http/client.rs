@@ -30,16 +30,16 @@ impl Connection {
         Ok(Self { address, stream, buffer: Vec::with_capacity(4_096) })
     }
 
-    /// Sends and waits for the answer. A connection that the server has closed meanwhile is opened again, once: every command has a key.
+    /// Sends and waits for the answer. A connection that the server has given up meanwhile, with or without saying so (408), is opened
+    /// again, once: every command has a key.
     pub(crate) async fn send(&mut self, request: &[u8]) -> std::io::Result<Answer> {
         match self.exchange(request).await {
-            Ok(answer) => Ok(answer),
-            Err(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
-                *self = Self::open(self.address).await?;
-                self.exchange(request).await
-            }
-            Err(error) => Err(error),
+            Ok(answer) if answer.status == 408 => {}
+            Err(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {}
+            outcome => return outcome,
         }
+        *self = Self::open(self.address).await?;
+        self.exchange(request).await
     }
 
     async fn exchange(&mut self, request: &[u8]) -> std::io::Result<Answer> {
