@@ -3,7 +3,7 @@ SHELL := /bin/bash
 HOLDFAST := target/debug/holdfast
 ARGS ?=
 
-.PHONY: help setup build build-failpoints demo test torture torture-short abuse run lint verify doctor requirements clean-state
+.PHONY: help setup build build-failpoints demo test torture torture-short abuse simulate planted run lint verify doctor requirements clean-state
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,13 @@ torture: build-failpoints ## Break everything on purpose under load, check what 
 
 torture-short: build-failpoints ## The same in a few minutes: the scenarios that CI runs.
 	@target/debug/torture --short --seconds 12 --report target/torture.json $(ARGS)
+
+simulate: ## Simulate 20,000 seeds: processes, faults and time in one thread each. ARGS="--seed 7 --trace"
+	cargo build --locked --workspace --bin simulation
+	@target/debug/simulation $(if $(ARGS),$(ARGS),--seeds 20000)
+
+planted: ## Plant each known fault in a copy; the command that its header names must fail. ARGS="--found-by simulation"
+	@scripts/planted $(ARGS)
 
 lint: ## Formatting and clippy with the project's lints.
 	cargo fmt --all --check

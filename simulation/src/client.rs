@@ -83,6 +83,8 @@ pub struct Client {
     pub world: Arc<World>,
     pub told: Arc<Told>,
     pub chance: Chance,
+    /// Clients of other tenants use the same keys.
+    pub keys: Chance,
     pub tenant_id: TenantId,
 }
 
@@ -99,7 +101,7 @@ impl Client {
     where
         A::Command: std::fmt::Debug,
     {
-        let key = (!how.keyless).then(|| self.chance.uuid().to_string());
+        let key = (!how.keyless).then(|| self.keys.uuid().to_string());
         let correlation_id = self.chance.uuid();
         let (known_before, sent_at) = (self.told.position(self.tenant_id), self.world.store.now());
         let what = format!("{command:?}").chars().take(120).collect::<String>();

@@ -61,22 +61,23 @@ struct Shop {
 /// Before anything goes wrong.
 pub async fn open(world: &Arc<World>, told: &Arc<Told>) {
     for (at, tenant_id) in world.tenants.iter().enumerate() {
-        let client = client(world, told, *tenant_id, &format!("tenant {at}"));
+        let client = client(world, told, *tenant_id, &format!("tenant {at}"), "");
         let command = TenantCommand::Create { name: format!("Tenant {at}"), slug: format!("t{at}"), settings: settings(&client.chance) };
         client.send::<Tenant>(tenant_id.uuid(), command, &platform(), How::default()).await;
     }
 }
 
-fn client(world: &Arc<World>, told: &Arc<Told>, tenant_id: TenantId, name: &str) -> Client {
-    Client { world: Arc::clone(world), told: Arc::clone(told), chance: Chance::new(world.seed, name), tenant_id }
+fn client(world: &Arc<World>, told: &Arc<Told>, tenant_id: TenantId, name: &str, keys: &str) -> Client {
+    let keys = Chance::new(world.seed, &format!("keys {keys}"));
+    Client { world: Arc::clone(world), told: Arc::clone(told), chance: Chance::new(world.seed, name), keys, tenant_id }
 }
 
 /// One client's day; returns when it has been told, or has given up on, all that it asked.
 pub async fn work(world: Arc<World>, told: Arc<Told>, number: usize, steps: u64) {
     let tenant_id = world.tenants[number % world.tenants.len()];
-    let client = client(&world, &told, tenant_id, &format!("client {number}"));
+    let client = client(&world, &told, tenant_id, &format!("client {number}"), &(number / world.tenants.len()).to_string());
     let of_tenant = Chance::new(world.seed, &format!("people of {tenant_id}"));
-    let mut some = || (0..2).map(|_| PartyId(of_tenant.uuid())).collect::<Vec<_>>();
+    let some = || (0..2).map(|_| PartyId(of_tenant.uuid())).collect::<Vec<_>>();
     let people = People { payers: some(), payees: some() };
     let shop = Shop { client, people };
     for _ in 0..steps {
