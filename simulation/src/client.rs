@@ -36,6 +36,8 @@ pub struct Sent {
     pub known_before: i64,
     pub sent_at: DateTime<Utc>,
     pub answered_at: DateTime<Utc>,
+    /// A try before the last one may still be under way in a process that is frozen.
+    pub in_doubt: bool,
     /// None: never answered, or not for certain.
     pub answer: Option<Result<Accepted, Refusal>>,
     pub repeats: Vec<Result<Accepted, Refusal>>,
@@ -118,12 +120,12 @@ impl Client {
             if_match: how.if_match,
             not_before: None,
         };
-        let answer = self.until_answered(&request, how, &what).await;
+        let (answer, in_doubt) = self.until_answered(&request, how, &what).await;
         let answered_at = self.world.store.now();
         let mut repeats = Vec::new();
         if answer.is_some() && key.is_some() && self.chance.in_1000(150) {
             sleep(self.chance.micros(0, 3_000_000)).await;
-            repeats.extend(self.until_answered(&request, How::default(), &what).await);
+            repeats.extend(self.until_answered(&request, How::default(), &what).await.0);
         }
         let decide_again: DecideAgain = {
             let (actor, tenant_id) = (actor.clone(), self.tenant_id);
@@ -139,6 +141,7 @@ impl Client {
             known_before,
             sent_at,
             answered_at,
+            in_doubt,
             answer: answer.clone(),
             repeats,
             decide_again,
@@ -153,7 +156,8 @@ impl Client {
         request: &(impl Fn(Uuid) -> Request<A> + Sync),
         how: How,
         what: &str,
-    ) -> Option<Result<Accepted, Refusal>> {
+    ) -> (Option<Result<Accepted, Refusal>>, bool) {
+        let mut in_doubt = false;
         loop {
             let running = self.chance.pick(&self.world.processes()).clone();
             if running.process.is_dead() {
@@ -171,17 +175,18 @@ impl Client {
             match answer {
                 Ok(accepted) => {
                     self.told.learn(self.tenant_id, accepted.position);
-                    return Some(Ok(accepted));
+                    return (Some(Ok(accepted)), in_doubt);
                 }
-                Err(Refusal::OutcomeUnknown) if how.once || how.keyless => return None,
-                Err(Refusal::Busy { .. } | Refusal::OutcomeUnknown | Refusal::KeyInFlight) => {
+                Err(Refusal::OutcomeUnknown) if how.once || how.keyless => return (None, true),
+                Err(refusal @ (Refusal::Busy { .. } | Refusal::OutcomeUnknown | Refusal::KeyInFlight)) => {
+                    in_doubt |= refusal == Refusal::OutcomeUnknown;
                     sleep(self.chance.micros(20_000, 1_500_000)).await;
                 }
                 Err(Refusal::Internal) => {
                     self.told.broken(format!("{what}: could not be executed"));
-                    return None;
+                    return (None, in_doubt);
                 }
-                Err(refusal) => return Some(Err(refusal)),
+                Err(refusal) => return (Some(Err(refusal)), in_doubt),
             }
         }
     }

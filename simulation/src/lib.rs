@@ -39,7 +39,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { steps: 6, trace: false }
+        Self { steps: 4, trace: false }
     }
 }
 

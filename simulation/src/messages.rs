@@ -152,13 +152,37 @@ impl Messages {
 /// What one process sees of the server.
 #[derive(Debug, Clone)]
 pub struct Client {
-    pub messages: Arc<Messages>,
-    pub process: Process,
+    messages: Arc<Messages>,
+    process: Process,
+    line: Arc<Mutex<Line>>,
+}
+
+/// The client's own connection.
+#[derive(Debug, Default)]
+struct Line {
+    cut_until: Option<Instant>,
+    cuts: u64,
 }
 
 impl Client {
+    #[must_use]
+    pub fn new(messages: &Arc<Messages>, process: &Process) -> Self {
+        Self { messages: Arc::clone(messages), process: process.clone(), line: Arc::default() }
+    }
+
+    /// What is sent now is lost, and so is what follows until the client has connected again.
+    fn cut(&self) {
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        line.cut_until = Some(Instant::now() + Duration::from_millis(100));
+        line.cuts += 1;
+    }
+
+    fn is_cut(&self) -> bool {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner).cut_until.is_some_and(|until| Instant::now() < until)
+    }
+
     fn away(&self) -> Result<(), MessageError> {
-        if self.messages.state().down { Err("not connected".into()) } else { Ok(()) }
+        if self.is_connected() { Ok(()) } else { Err("not connected".into()) }
     }
 
     async fn wire(&self) {
@@ -169,18 +193,22 @@ impl Client {
 
 impl MessageServer for Client {
     fn is_connected(&self) -> bool {
-        !self.messages.state().down
+        !self.messages.state().down && !self.is_cut()
     }
 
     fn connects(&self) -> u64 {
-        self.messages.state().connects
+        let cuts = self.line.lock().unwrap_or_else(PoisonError::into_inner).cuts;
+        self.messages.state().connects + cuts
     }
 
     fn publish(&self, subject: String, message_id: String, payload: Vec<u8>) -> BoxFuture<'_, Result<Ack, MessageError>> {
         Box::pin(async move {
             self.process.runs().await;
             let messages = &self.messages;
-            let lost = messages.faults.in_1000(&messages.chance, |rates| rates.publish_lost);
+            if messages.faults.in_1000(&messages.chance, |rates| rates.publish_lost) {
+                self.cut();
+            }
+            let lost = self.is_cut();
             let ack_lost = messages.faults.in_1000(&messages.chance, |rates| rates.ack_lost);
             messages.trace.note(&format!("{} publishes {message_id}{}", self.process.name, if lost { ": lost" } else { "" }));
             let taken = if lost { None } else { messages.take(&subject, message_id, payload) };

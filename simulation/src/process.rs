@@ -1,9 +1,9 @@
 //! The life of a simulated process: it runs, is frozen, or is dead. Whatever it asks the outside world for waits while it is
 //! frozen and waits for ever when it is dead, as after `SIGSTOP` and `kill -9`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
@@ -15,49 +15,62 @@ enum Life {
 #[derive(Debug, Clone)]
 pub struct Process {
     pub name: Arc<str>,
-    life: Arc<watch::Sender<Life>>,
+    life: Arc<Mutex<Life>>,
+    /// Not a watch channel: those wake in an order that is left to chance.
+    changed: Arc<Notify>,
 }
 
 impl Process {
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { name: name.into(), life: Arc::new(watch::Sender::new(Life::Running)) }
+        Self { name: name.into(), life: Arc::new(Mutex::new(Life::Running)), changed: Arc::default() }
+    }
+
+    fn life(&self) -> Life {
+        *self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self, from: &[Life], to: Life) {
+        let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        if from.contains(&life) {
+            *life = to;
+            self.changed.notify_waiters();
+        }
     }
 
     pub fn kill(&self) {
-        self.life.send_replace(Life::Dead);
+        self.turn(&[Life::Running, Life::Frozen], Life::Dead);
     }
 
     pub fn freeze(&self) {
-        self.life.send_if_modified(|life| std::mem::replace(life, if *life == Life::Running { Life::Frozen } else { *life }) == Life::Running);
+        self.turn(&[Life::Running], Life::Frozen);
     }
 
     pub fn thaw(&self) {
-        self.life.send_if_modified(|life| std::mem::replace(life, if *life == Life::Frozen { Life::Running } else { *life }) == Life::Frozen);
+        self.turn(&[Life::Frozen], Life::Running);
     }
 
     #[must_use]
     pub fn is_dead(&self) -> bool {
-        *self.life.borrow() == Life::Dead
-    }
-
-    #[must_use]
-    pub fn is_frozen(&self) -> bool {
-        *self.life.borrow() == Life::Frozen
+        self.life() == Life::Dead
     }
 
     /// Returns when the process runs; never, when it is dead.
     pub async fn runs(&self) {
-        let mut life = self.life.subscribe();
-        if life.wait_for(|life| *life == Life::Running).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        self.until(Life::Running).await;
     }
 
     pub async fn died(&self) {
-        let mut life = self.life.subscribe();
-        if life.wait_for(|life| *life == Life::Dead).await.is_err() {
-            std::future::pending::<()>().await;
+        self.until(Life::Dead).await;
+    }
+
+    async fn until(&self, due: Life) {
+        loop {
+            let changed = self.changed.notified();
+            if self.life() == due {
+                return;
+            }
+            changed.await;
         }
     }
 }

@@ -103,7 +103,7 @@ impl World {
         let session = Session::new(&self.store, &process);
         let pool = db::Pool::over(Arc::new(session.clone()));
         let log = EventLog::new(pool.clone());
-        let nats = Nats::over(Arc::new(Client { messages: Arc::clone(&self.messages), process: process.clone() }));
+        let nats = Nats::over(Arc::new(Client::new(&self.messages, &process)));
         let (store, skew) = (Arc::clone(&self.store), TimeDelta::milliseconds(self.settings.skews_ms[at]));
         let clock = Clock::over(move || store.now() + skew);
         let ProcessSettings { writers, queue_capacity, cache_bytes, batch, .. } = self.settings;

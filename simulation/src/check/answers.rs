@@ -89,7 +89,9 @@ fn one(sent: &Sent, events: &[&Raw<'_>], log: &TenantLog) -> Result<(), String> 
             }
         }
         Some(Err(refusal)) => {
-            if !there.is_empty() || receipt.is_some() {
+            // Asked again, it may have been decided anew.
+            let again = sent.in_doubt || !sent.repeats.is_empty();
+            if (!there.is_empty() || receipt.is_some()) && !again {
                 return Err(format!("refused ({refusal}), and the log has {there:?}"));
             }
             if let Refusal::VersionMismatch { actual, .. } = refusal {

@@ -11,12 +11,12 @@ use crate::store::{State, TenantLog};
 
 pub(super) fn check(log: &TenantLog, tenant_id: TenantId, state: &State, now: DateTime<Utc>, wrong: &mut Vec<String>) {
     let mut due = BTreeMap::<(String, Uuid, String), DateTime<Utc>>::new();
-    let mut set = BTreeMap::<(Uuid, String, i64), i64>::new();
+    let mut set = BTreeMap::<Name, Vec<i64>>::new();
     for event in log.events.iter().filter_map(|stored| stored.decode().ok()) {
         for change in event.event.deadline_changes() {
             let name = (event.origin.aggregate_type.to_owned(), event.origin.aggregate_id, change.key);
             if let Some(at) = change.at {
-                set.entry((name.1, name.2.clone(), at.timestamp_micros())).or_insert(event.position);
+                set.entry((name.1, name.2.clone(), at.timestamp_micros())).or_default().push(event.position);
                 due.insert(name, at);
             } else {
                 due.remove(&name);
@@ -35,7 +35,7 @@ pub(super) fn check(log: &TenantLog, tenant_id: TenantId, state: &State, now: Da
     for ((aggregate_type, id, key), at) in due.iter().filter(|(_, at)| **at < now - TimeDelta::seconds(5)) {
         wrong.push(format!("deadline {key} of {aggregate_type} {id} was due at {at}"));
     }
-    let mut met = BTreeMap::<(Uuid, String, i64), u32>::new();
+    let mut met = BTreeMap::<Name, Vec<(i64, i64)>>::new();
     for ((owner, key), receipt) in &log.receipts {
         if owner != "system:deadlines" {
             continue;
@@ -49,14 +49,8 @@ pub(super) fn check(log: &TenantLog, tenant_id: TenantId, state: &State, now: Da
         if events == 0 {
             continue;
         }
-        let times = met.entry(name.clone()).or_default();
-        *times += 1;
-        if *times > 1 {
-            wrong.push(format!("deadline {key} was met twice"));
-        }
-        if !set.contains_key(&name) {
-            wrong.push(format!("deadline {key} was met and never set"));
-        }
+        let first = receipt.position + 1 - i64::try_from(events).unwrap_or(0);
+        met.entry(name.clone()).or_default().push((first, receipt.position));
         let at = log.events.get(usize::try_from(receipt.position - 1).unwrap_or(usize::MAX));
         if at.is_some_and(|event| event.recorded_at.timestamp_micros() < name.2) {
             wrong.push(format!("deadline {key} was met too early"));
@@ -67,10 +61,24 @@ pub(super) fn check(log: &TenantLog, tenant_id: TenantId, state: &State, now: Da
             wrong.push(format!("deadline {key} was decided at a time before it"));
         }
     }
+    for (name, mut times) in met {
+        times.sort_unstable();
+        let mut from = 0;
+        for (first, last) in times {
+            // What one meeting sets may have the same instant as what was met.
+            if !set.get(&name).is_some_and(|set| set.iter().any(|position| (from..first).contains(position))) {
+                wrong.push(format!("deadline {name:?} was met at {last}, and not set since {from}"));
+            }
+            from = first;
+        }
+    }
 }
 
+/// Stream, key, microseconds.
+type Name = (Uuid, String, i64);
+
 /// `<id>/<key>/<microseconds>/<attempt>`.
-fn name(key: &str) -> Option<(Uuid, String, i64)> {
+fn name(key: &str) -> Option<Name> {
     let mut parts = key.splitn(2, '/');
     let id = parts.next()?.parse().ok()?;
     let mut rest = parts.next()?.rsplitn(3, '/');

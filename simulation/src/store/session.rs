@@ -1,6 +1,7 @@
 //! What one process sees of the database.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,9 +64,22 @@ async fn append(store: &Store, process: &Process, rows: &AppendRows) -> Result<V
     if !moved.is_empty() {
         store.notify(&moved.join(","));
     }
-    let said: Vec<String> = moves.iter().map(|(tenant_id, moved)| format!("{tenant_id} {}..{}", moved.before, moved.after)).collect();
-    store.trace.note(&format!("{} commits {} events, {} receipts: {}", process.name, rows.events.len(), rows.receipts.len(), said.join(", ")));
+    store.trace.note(&format!("{} commits {}", process.name, told(&moves, rows)));
     Ok(moves)
+}
+
+fn told(moves: &[(TenantId, HeadMove)], rows: &AppendRows) -> String {
+    let mut told = String::new();
+    for (tenant_id, moved) in moves {
+        _ = write!(told, "{tenant_id} {}..{} ", moved.before, moved.after);
+    }
+    for event in &rows.events {
+        _ = write!(told, "{} {} ", event.event_type, event.aggregate_id);
+    }
+    for receipt in &rows.receipts {
+        _ = write!(told, "[{} {}] ", receipt.key.key_owner, receipt.key.idempotency_key);
+    }
+    told
 }
 
 pub(super) struct Unlock<'a> {
