@@ -44,6 +44,8 @@ pub(super) struct Known {
     seen: Option<Seen>,
     /// False after a failure, until it is looked at again.
     certain: bool,
+    /// How often the client had connected then: behind a new connection may be an older state.
+    connects: u64,
 }
 
 /// The stream as it is now.
@@ -92,15 +94,21 @@ impl WholeStream {
     /// keep their order.
     pub(super) async fn ready(&self) -> Result<RwLockReadGuard<'_, Known>, HealError> {
         let known = self.known.read().await;
-        if known.certain {
+        if self.is_certain(&known) {
             return Ok(known);
         }
         drop(known);
         let mut known = self.known.write().await;
-        if !known.certain {
+        if !self.is_certain(&known) {
             self.look(&mut known).await?;
         }
         Ok(known.downgrade())
+    }
+
+    /// As long as the connection stands over which it was looked at: what is published before the next look would hide what is
+    /// missing before it.
+    fn is_certain(&self, known: &Known) -> bool {
+        known.certain && known.connects == self.nats.connects()
     }
 
     /// A stream that ends below this number when it is looked at has been put back to an older state.
@@ -136,6 +144,7 @@ impl WholeStream {
 
     async fn look(&self, known: &mut Known) -> Result<(), HealError> {
         known.certain = false;
+        let connects = self.nats.connects();
         let found = self.stream().await?;
         let filled = found.as_ref().is_some_and(|found| found.filled);
         let now = found.map(|found| found.seen);
@@ -147,7 +156,7 @@ impl WholeStream {
             _ => false,
         };
         if filled && unchanged {
-            *known = Known { seen: now, certain: true };
+            *known = Known { seen: now, certain: true, connects };
             return Ok(());
         }
         // The mark stays off until everything is in: whoever comes after a crash goes on from the last messages.
@@ -163,7 +172,7 @@ impl WholeStream {
         }
         let now = self.stream().await?.map(|found| found.seen);
         self.acknowledged.store(0, Ordering::Release);
-        *known = Known { seen: now, certain: true };
+        *known = Known { seen: now, certain: true, connects };
         Ok(())
     }
 
