@@ -91,7 +91,7 @@ async fn suffer(world: &Arc<World>, told: &Arc<Told>, options: Options) {
     world.faults.set(world.rates);
     let over = CancellationToken::new();
     let befall = tokio::spawn(Arc::clone(world).befall(over.clone()));
-    let clients = chance.between(2, 5);
+    let clients = chance.between(2, 4);
     let mut working = JoinSet::new();
     for number in 0..usize::try_from(clients).unwrap_or(2) {
         working.spawn(load::work(Arc::clone(world), Arc::clone(told), number, options.steps));

@@ -56,7 +56,7 @@ impl World {
     pub fn new(seed: u64, trace: Trace) -> Arc<Self> {
         let chance = Chance::new(seed, "world");
         let faults = Arc::new(Faults::default());
-        let count = chance.between(2, 3);
+        let count = if chance.in_1000(300) { 3 } else { 2 };
         let skew = |_| match chance.below(6) {
             0 => i64::try_from(chance.below(800)).unwrap_or(0) - 400,
             _ => 0,
@@ -117,7 +117,7 @@ impl World {
             Arc::new(Recorder(session)),
         ];
         tokio::spawn(subscription::run(log, Some(nats.feed()), consumers, settings.clone(), shutdown.clone()));
-        tokio::spawn(DeadlineWorker::new(pool.clone(), writers.clone(), Duration::from_millis(500)).run(shutdown.clone()));
+        tokio::spawn(DeadlineWorker::new(pool.clone(), writers.clone(), Duration::from_secs(1)).run(shutdown.clone()));
         tokio::spawn(relay::run(pool, nats, settings, shutdown));
         Running { process, writers }
     }

@@ -7,12 +7,13 @@ use holdfast_domain::kernel::TenantId;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::Event;
 use crate::store::{State, TenantLog};
 
-pub(super) fn check(log: &TenantLog, tenant_id: TenantId, state: &State, now: DateTime<Utc>, wrong: &mut Vec<String>) {
+pub(super) fn check(events: &[Event], log: &TenantLog, tenant_id: TenantId, state: &State, now: DateTime<Utc>, wrong: &mut Vec<String>) {
     let mut due = BTreeMap::<(String, Uuid, String), DateTime<Utc>>::new();
     let mut set = BTreeMap::<Name, Vec<i64>>::new();
-    for event in log.events.iter().filter_map(|stored| stored.decode().ok()) {
+    for event in events {
         for change in event.event.deadline_changes() {
             let name = (event.origin.aggregate_type.to_owned(), event.origin.aggregate_id, change.key);
             if let Some(at) = change.at {

@@ -8,7 +8,8 @@ mod reactions;
 
 use std::collections::BTreeMap;
 
-use holdfast_domain::kernel::TenantId;
+use holdfast_domain::event::AnyEvent;
+use holdfast_domain::kernel::{Recorded, TenantId};
 use holdfast_eventlog::StoredEvent;
 use serde_json::Value;
 
@@ -16,6 +17,8 @@ use crate::client::Told;
 use crate::recorder;
 use crate::store::State;
 use crate::world::World;
+
+pub(crate) type Event = Recorded<AnyEvent>;
 
 /// An event as its text says, and nothing else.
 pub(crate) struct Raw<'a> {
@@ -71,12 +74,19 @@ pub fn check(world: &World, told: &Told) -> Vec<String> {
                 metadata: serde_json::from_str(&stored.metadata).unwrap_or_default(),
             })
             .collect();
+        let mut decoded = Vec::with_capacity(log.events.len());
+        for stored in &log.events {
+            match stored.decode() {
+                Ok(event) => decoded.push(event),
+                Err(error) => wrong.push(format!("position {} cannot be read: {error}", stored.position)),
+            }
+        }
         gapless(&raws, log.position(), &mut wrong);
         legal(&raws, &mut wrong);
         books::check(&raws, *tenant_id, &mut wrong);
         answers::check(&raws, log, *tenant_id, told, &mut wrong);
-        reactions::check(log, *tenant_id, &state, &mut wrong);
-        deadlines::check(log, *tenant_id, &state, world.store.now(), &mut wrong);
+        reactions::check(&raws, &decoded, log, *tenant_id, &state, &mut wrong);
+        deadlines::check(&decoded, log, *tenant_id, &state, world.store.now(), &mut wrong);
         recorded(&raws, *tenant_id, &state, &mut wrong);
     }
     published(world, &state, &mut wrong);
@@ -109,13 +119,10 @@ fn gapless(raws: &[Raw<'_>], head: i64, wrong: &mut Vec<String>) {
     }
 }
 
-/// Every escrow event begins where the one before it ended, and every event can be read.
+/// Every escrow event begins where the one before it ended.
 fn legal(raws: &[Raw<'_>], wrong: &mut Vec<String>) {
     let mut status = BTreeMap::new();
     for raw in raws {
-        if let Err(error) = raw.stored.decode() {
-            wrong.push(format!("event {} cannot be read: {error}", raw.id()));
-        }
         if raw.stored.aggregate_type == "escrow" {
             let before = status.insert(raw.stored.aggregate_id, text(&raw.payload, "to"));
             if before.is_some_and(|before| before != text(&raw.payload, "from")) {

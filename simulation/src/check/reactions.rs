@@ -6,26 +6,24 @@ use holdfast_commands::reaction::{self, Reaction};
 use holdfast_domain::kernel::TenantId;
 use serde_json::Value;
 
-use super::text;
+use super::{Event, Raw, text};
 use crate::store::{State, TenantLog};
 
-pub(super) fn check(log: &TenantLog, tenant_id: TenantId, state: &State, wrong: &mut Vec<String>) {
+pub(super) fn check(raws: &[Raw<'_>], events: &[Event], log: &TenantLog, tenant_id: TenantId, state: &State, wrong: &mut Vec<String>) {
     let reactions = reaction::all();
     // What each step has put into the log, by the event that it answers and the stream that it changed.
     let mut done = BTreeMap::<(String, String), usize>::new();
-    for event in &log.events {
-        let metadata: Value = serde_json::from_str(&event.metadata).unwrap_or_default();
-        if let Some(cause) = metadata["causationId"].as_str() {
-            *done.entry((cause.to_owned(), event.aggregate_id.to_string())).or_default() += 1;
+    for raw in raws {
+        if let Some(cause) = raw.metadata["causationId"].as_str() {
+            *done.entry((cause.to_owned(), raw.stored.aggregate_id.to_string())).or_default() += 1;
         }
     }
-    for stored in &log.events {
-        let Ok(recorded) = stored.decode() else { continue };
+    for recorded in events {
         for Reaction { name, on, steps } in &reactions {
             if !on.contains(&recorded.event.name()) {
                 continue;
             }
-            for step in steps(&recorded) {
+            for step in steps(recorded) {
                 let key = format!("{}/{}/1", recorded.metadata.event_id, step.name);
                 let Some(receipt) = log.receipts.get(&(format!("system:{name}"), key.clone())) else {
                     wrong.push(format!("{name} has not answered {} with {}", recorded.metadata.event_id, step.name));
