@@ -2,8 +2,8 @@
 
 use holdfast_domain::event::aggregate_type;
 use holdfast_domain::kernel::TenantId;
-use sqlx::postgres::PgRow;
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 
 use crate::db::Session;
 use crate::json::json_text;

@@ -8,9 +8,7 @@ use chrono::{DateTime, Utc};
 use cqrs_es::event_sink::EventSink;
 use futures::FutureExt as _;
 use holdfast_commands::{Accepted, IdempotencyKey, KeyOwner, Refusal, Request};
-use holdfast_domain::kernel::{
-    Actor, ActorKind, Context, CorrelationId, DomainError, PartyId, RequestId, Role, TenantAggregate, TenantId,
-};
+use holdfast_domain::kernel::{Actor, ActorKind, Context, CorrelationId, DomainError, PartyId, RequestId, Role, TenantAggregate, TenantId};
 use holdfast_domain::tenant::Tenant;
 use holdfast_eventlog::StoredEvent;
 use tokio::time::{sleep, timeout};
@@ -99,7 +97,13 @@ impl Client {
         self.send::<A>(id, command, actor, how).await
     }
 
-    pub async fn send<A: TenantAggregate>(&self, id: Uuid, command: A::Command, actor: &Actor, how: How) -> Option<Result<Accepted, Refusal>>
+    pub async fn send<A: TenantAggregate>(
+        &self,
+        id: Uuid,
+        command: A::Command,
+        actor: &Actor,
+        how: How,
+    ) -> Option<Result<Accepted, Refusal>>
     where
         A::Command: std::fmt::Debug,
     {
@@ -194,7 +198,9 @@ impl Client {
 
 fn said(answer: &Result<Accepted, Refusal>) -> String {
     match answer {
-        Ok(accepted) => format!("version {} at {}{}", accepted.version, accepted.position, if accepted.replayed { ", as before" } else { "" }),
+        Ok(accepted) => {
+            format!("version {} at {}{}", accepted.version, accepted.position, if accepted.replayed { ", as before" } else { "" })
+        }
         Err(Refusal::Rejected { rejection, replayed }) => format!("{}{}", rejection.code, if *replayed { ", as before" } else { "" }),
         Err(refusal) => refusal.to_string(),
     }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use futures::future::join_all;
 use holdfast_commands::{Accepted, Refusal};
 use holdfast_domain::bank_receipt::{BankReceipt, BankReceiptCommand, bank_receipt_id};
-use holdfast_domain::escrow::{Artifact, ArtifactKind, CreateEscrow, Decision, Escrow, EscrowCommand, FundingSource, Reference, RefundReason};
+use holdfast_domain::escrow::{
+    Artifact, ArtifactKind, CreateEscrow, Decision, Escrow, EscrowCommand, FundingSource, Reference, RefundReason,
+};
 use holdfast_domain::kernel::{AssetId, ContractId, EscrowId, Money, PartyId, Role, TenantId};
 use holdfast_domain::tenant::{EscrowSettings, Hours, SplitPolicy, Tenant, TenantCommand, TenantSettings, TransferSettings};
 use holdfast_domain::wallet::{OwnerType, Wallet, WalletCommand, WalletOwner};

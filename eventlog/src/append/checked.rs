@@ -28,11 +28,7 @@ JOIN LATERAL (SELECT aggregate_id FROM claims h
               WHERE h.tenant_id = c.tenant_id AND h.kind = c.kind AND h.value = c.value OFFSET 0) AS h ON true";
 
 /// The selected units that cannot be stored and why; also those that collide with an earlier unit of the same batch.
-pub(super) async fn taken(
-    session: Session<'_>,
-    batch: &Batch,
-    selected: &[usize],
-) -> Result<HashMap<usize, UnitOutcome>, sqlx::Error> {
+pub(super) async fn taken(session: Session<'_>, batch: &Batch, selected: &[usize]) -> Result<HashMap<usize, UnitOutcome>, sqlx::Error> {
     let found = Found::ask(session, batch, selected).await?;
     let mut earlier =
         Earlier { given_back: selected.iter().flat_map(|index| gives_back(&batch.units[*index])).collect(), ..Earlier::default() };

@@ -47,10 +47,12 @@ async fn make_head(tx: &mut db::Tx, tenant_id: TenantId) -> Result<(), sqlx::Err
     if let Some(port) = tx.port() {
         return port.make_head(tenant_id).await;
     }
-    sqlx::query("INSERT INTO tenant_heads (tenant_id, position, previous, recorded_at) VALUES ($1, 0, 0, clock_timestamp()) ON CONFLICT DO NOTHING")
-        .bind(tenant_id.uuid())
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "INSERT INTO tenant_heads (tenant_id, position, previous, recorded_at) VALUES ($1, 0, 0, clock_timestamp()) ON CONFLICT DO NOTHING",
+    )
+    .bind(tenant_id.uuid())
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use holdfast_domain::kernel::TenantId;
-use sqlx::postgres::PgRow;
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 use crate::db::Session;

@@ -104,7 +104,10 @@ fn gapless(raws: &[Raw<'_>], head: i64, wrong: &mut Vec<String>) {
         let version: &mut i64 = streams.entry((&stored.aggregate_type, stored.aggregate_id)).or_default();
         *version += 1;
         if stored.sequence != *version {
-            wrong.push(format!("sequence {} of {} {} stands where {version} should", stored.sequence, stored.aggregate_type, stored.aggregate_id));
+            wrong.push(format!(
+                "sequence {} of {} {} stands where {version} should",
+                stored.sequence, stored.aggregate_type, stored.aggregate_id
+            ));
         }
         if !ids.insert(raw.id()) {
             wrong.push(format!("event {} is there twice", raw.id()));
@@ -138,7 +141,12 @@ fn recorded(raws: &[Raw<'_>], tenant_id: TenantId, state: &State, wrong: &mut Ve
         state.recorded.get(&tenant_id).into_iter().flatten().map(|(position, id)| (*position, id.to_string())).collect();
     let due: Vec<(i64, String)> = raws.iter().map(|raw| (raw.stored.position, raw.id().to_owned())).collect();
     if given != due {
-        wrong.push(format!("{}: the subscriber of {tenant_id} was given {} events of {}, or others", recorder::SUBSCRIPTION, given.len(), due.len()));
+        wrong.push(format!(
+            "{}: the subscriber of {tenant_id} was given {} events of {}, or others",
+            recorder::SUBSCRIPTION,
+            given.len(),
+            due.len()
+        ));
     }
 }
 
@@ -151,7 +159,8 @@ fn published(world: &World, state: &State, wrong: &mut Vec<String>) {
             wrong.push(format!("message {} cannot be read", message.id));
             continue;
         };
-        let there = state.tenants.get(&event.tenant_id).and_then(|log| log.events.get(usize::try_from(event.position - 1).unwrap_or(usize::MAX)));
+        let there =
+            state.tenants.get(&event.tenant_id).and_then(|log| log.events.get(usize::try_from(event.position - 1).unwrap_or(usize::MAX)));
         if there.is_none_or(|there| **there != event) {
             wrong.push(format!("message {} is not the event of the log", message.id));
         }

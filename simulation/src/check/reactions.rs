@@ -37,7 +37,9 @@ pub(super) fn check(raws: &[Raw<'_>], events: &[Event], log: &TenantLog, tenant_
                     None => wrong.push(format!("{name} {key}: the receipt tells of {events} events that are not there")),
                 }
                 let put_aside = state.letters.values().any(|letter| {
-                    letter.row.tenant_id == tenant_id.uuid() && letter.row.reaction == *name && letter.row.event_id == recorded.metadata.event_id.uuid()
+                    letter.row.tenant_id == tenant_id.uuid()
+                        && letter.row.reaction == *name
+                        && letter.row.event_id == recorded.metadata.event_id.uuid()
                 });
                 if !answer["rejected"].is_null() && !put_aside {
                     wrong.push(format!("{name} {key} was refused ({}) and nobody knows", text(&answer["rejected"], "code")));

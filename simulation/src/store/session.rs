@@ -190,9 +190,8 @@ impl Database for Session {
         self.ask("claim due", move |store| {
             let now = store.now();
             let mut state = store.state();
-            let is_due = |deadline: &super::state::Deadline| {
-                deadline.due_at <= now && deadline.claimed_until.is_none_or(|until| until < now)
-            };
+            let is_due =
+                |deadline: &super::state::Deadline| deadline.due_at <= now && deadline.claimed_until.is_none_or(|until| until < now);
             let mut due: Vec<_> = state.deadlines.iter_mut().filter(|(_, deadline)| is_due(deadline)).collect();
             due.sort_by_key(|(_, deadline)| deadline.due_at);
             due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));

@@ -87,12 +87,7 @@ pub struct Owner {
 
 impl Owner {
     pub(super) fn statement(process: &Process) -> Arc<Self> {
-        Arc::new(Self {
-            process: process.clone(),
-            begun: Instant::now(),
-            until_ms: AtomicU64::new(u64::MAX),
-            ended: false.into(),
-        })
+        Arc::new(Self { process: process.clone(), begun: Instant::now(), until_ms: AtomicU64::new(u64::MAX), ended: false.into() })
     }
 
     pub(super) fn transaction(process: &Process) -> Arc<Self> {
