@@ -12,7 +12,7 @@ setup: ## Install what is missing: Postgres, nats-server, a C compiler.
 	@scripts/setup
 
 build: setup ## Build the binary.
-	cargo build --locked --bin holdfast
+	cargo build --locked --workspace --bin holdfast
 
 demo: build ## Drive the running system like real clients, account for every unit, verify. ARGS="--scale 2 --json"
 	@$(HOLDFAST) demo $(ARGS)
@@ -27,10 +27,9 @@ test: setup ## Run all tests. ARGS="name_of_a_test"
 	@scripts/with-test-servers cargo test --locked --workspace --all-targets $(ARGS)
 
 build-failpoints: build ## Build the binary again, with named points at which torture kills it.
-	cargo build --locked -p holdfast-torture
-	cargo build --locked --bin holdfast --features failpoints
+	cargo build --locked --workspace --bin holdfast --features holdfast-api/failpoints
 	mkdir -p target/failpoints && cp target/debug/holdfast target/failpoints/holdfast
-	cargo build --locked --bin holdfast
+	cargo build --locked --workspace --bin holdfast --bin torture
 
 torture: build-failpoints ## Break everything on purpose under load, check what is left. ARGS="--seed 7 --scenario kill_roles"
 	@target/debug/torture --report target/torture.json $(ARGS)

@@ -102,3 +102,36 @@ async fn sessions_have_their_timeouts_and_keepalives() {
     })
     .await;
 }
+
+/// A promoted standby, a restored backup: nothing of this process may reach it (protocols 11).
+#[tokio::test]
+async fn a_server_on_another_timeline_is_not_talked_to() {
+    with(|database| async move {
+        // The pool's sessions believe what this function says about the timeline.
+        let fake = "CREATE SCHEMA fake; GRANT USAGE ON SCHEMA fake TO PUBLIC;
+                    CREATE FUNCTION fake.pg_walfile_name(pg_lsn) RETURNS text LANGUAGE sql AS $$ SELECT '000000010000000000000001' $$;
+                    GRANT EXECUTE ON FUNCTION fake.pg_walfile_name(pg_lsn) TO PUBLIC";
+        database.admin.execute(sqlx::raw_sql(fake)).await.unwrap();
+        let path = format!("ALTER DATABASE {} SET search_path = fake, pg_catalog, public", database.name);
+        database.admin.execute(sqlx::raw_sql(&path)).await.unwrap();
+        let settings = PoolSettings { acquire_timeout: Duration::from_secs(1), ..one() };
+        let pool = database.pool_as("holdfast_writer", settings).await;
+        let first = pid(&pool).await;
+        // Waits for its end. Whether the pool has noticed when it is asked next is a race; its first answer may be an error.
+        let end = |pid| format!("SELECT pg_terminate_backend({pid}, 5000)");
+        let ask = async || pool.acquire().await?.fetch_one(sqlx::raw_sql("SELECT 1")).await.map(drop);
+        database.admin.execute(sqlx::raw_sql(&end(first))).await.unwrap();
+        let _ = ask().await;
+        assert_ne!(pid(&pool).await, first, "the same timeline: it may connect again");
+
+        let promoted =
+            "CREATE OR REPLACE FUNCTION fake.pg_walfile_name(pg_lsn) RETURNS text LANGUAGE sql AS $$ SELECT '000000020000000000000001' $$";
+        database.admin.execute(sqlx::raw_sql(promoted)).await.unwrap();
+        let second = pid(&pool).await;
+        database.admin.execute(sqlx::raw_sql(&end(second))).await.unwrap();
+        assert!(ask().await.is_err());
+        assert!(pool.acquire().await.is_err(), "no statement reaches the other server");
+        tokio::time::timeout(Duration::from_secs(1), holdfast_eventlog::db::replaced()).await.unwrap();
+    })
+    .await;
+}
