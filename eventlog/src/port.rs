@@ -181,10 +181,13 @@ pub trait MessageServer: Debug + Send + Sync {
     fn stream(&self) -> BoxFuture<'_, Result<Option<StreamState>, MessageError>>;
     fn set_stream(&self, filled: bool) -> BoxFuture<'_, Result<(), MessageError>>;
     /// Message id and payload of the tenant's last message.
-    fn last_message(&self, tenant_id: TenantId) -> BoxFuture<'_, Result<Option<(String, Vec<u8>)>, MessageError>>;
+    fn last_message(&self, tenant_id: TenantId) -> BoxFuture<'_, Result<LastMessage, MessageError>>;
     /// A plain subscription to all events; ends with the connection.
     fn subscribe(&self) -> BoxFuture<'_, Result<BoxStream<'static, Vec<u8>>, MessageError>>;
 }
+
+/// None when there is none.
+pub type LastMessage = Option<(String, Vec<u8>)>;
 
 pub type Ack = BoxFuture<'static, Result<Acknowledged, MessageError>>;
 

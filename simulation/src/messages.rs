@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use holdfast_domain::kernel::TenantId;
-use holdfast_eventlog::port::{Ack, Acknowledged, MessageError, MessageServer, StreamState};
+use holdfast_eventlog::port::{Ack, Acknowledged, LastMessage, MessageError, MessageServer, StreamState};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep};
 
@@ -263,7 +263,7 @@ impl MessageServer for Client {
         })
     }
 
-    fn last_message(&self, tenant_id: TenantId) -> BoxFuture<'_, Result<Option<(String, Vec<u8>)>, MessageError>> {
+    fn last_message(&self, tenant_id: TenantId) -> BoxFuture<'_, Result<LastMessage, MessageError>> {
         Box::pin(async move {
             self.wire().await;
             self.away()?;

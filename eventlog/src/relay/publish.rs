@@ -164,7 +164,7 @@ pub async fn republish(
 
 /// Where messages go.
 pub(super) enum Line {
-    JetStream(jetstream::Context),
+    JetStream(Box<jetstream::Context>),
     Port(Arc<dyn MessageServer>),
 }
 
@@ -175,7 +175,7 @@ enum Acking {
 
 impl Line {
     pub(super) fn of(nats: &Nats) -> Self {
-        nats.port().map_or_else(|| Self::JetStream(context(nats)), |port| Self::Port(Arc::clone(port)))
+        nats.port().map_or_else(|| Self::JetStream(Box::new(context(nats))), |port| Self::Port(Arc::clone(port)))
     }
 
     async fn send(&self, subject: String, message_id: String, payload: Vec<u8>) -> Result<Acking, PublishFailure> {
