@@ -12,7 +12,7 @@ setup: ## Install what is missing: Postgres, nats-server, a C compiler.
 	@scripts/setup
 
 build: setup ## Build the binary.
-	cargo build --locked --workspace --bin holdfast
+	cargo build --locked --bin holdfast
 
 demo: build ## Drive the running system like real clients, account for every unit, verify. ARGS="--scale 2 --json"
 	@$(HOLDFAST) demo $(ARGS)
@@ -26,10 +26,11 @@ test: setup ## Run all tests. ARGS="name_of_a_test"
 	cargo test --locked --workspace --doc $(ARGS)
 	@scripts/with-test-servers cargo test --locked --workspace --all-targets $(ARGS)
 
-build-failpoints: build ## Build the binary again, with named points at which torture kills it.
-	cargo build --locked --workspace --bin holdfast --features holdfast-api/failpoints
+# With a test among the targets, so that features, and with them all that is compiled, are those of `make test`.
+build-failpoints: setup ## Build the binary again, with named points at which torture kills it.
+	cargo build --locked --workspace --bin holdfast --test house --features holdfast-api/failpoints
 	mkdir -p target/failpoints && cp target/debug/holdfast target/failpoints/holdfast
-	cargo build --locked --workspace --bin holdfast --bin torture
+	cargo build --locked --workspace --bin holdfast --bin torture --test house
 
 torture: build-failpoints ## Break everything on purpose under load, check what is left. ARGS="--seed 7 --scenario kill_roles"
 	@target/debug/torture --report target/torture.json $(ARGS)
