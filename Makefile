@@ -4,7 +4,7 @@ HOLDFAST := target/debug/holdfast
 ARGS ?=
 ONLY ?=
 
-.PHONY: help setup build build-failpoints demo test torture torture-short bench bench-short bench-soak bench-overload bench-cala bench-unchecked build-bench abuse run lint verify doctor requirements clean-state
+.PHONY: help setup build build-failpoints demo test torture torture-short bench bench-short bench-soak bench-overload bench-cala bench-unchecked build-bench abuse simulate planted run lint verify doctor requirements clean-state
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -13,7 +13,7 @@ setup: ## Install what is missing: Postgres, nats-server, a C compiler.
 	@scripts/setup
 
 build: setup ## Build the binary.
-	cargo build --locked --workspace --bin holdfast
+	cargo build --locked --bin holdfast
 
 demo: build ## Drive the running system like real clients, account for every unit, verify. ARGS="--scale 2 --json"
 	@$(HOLDFAST) demo $(ARGS)
@@ -27,10 +27,11 @@ test: setup ## Run all tests. ARGS="name_of_a_test"
 	cargo test --locked --workspace --doc $(ARGS)
 	@scripts/with-test-servers cargo test --locked --workspace --all-targets $(ARGS)
 
-build-failpoints: build ## Build the binary again, with named points at which torture kills it.
-	cargo build --locked --workspace --bin holdfast --features holdfast-api/failpoints
+# With a test among the targets, so that features, and with them all that is compiled, are those of `make test`.
+build-failpoints: setup ## Build the binary again, with named points at which torture kills it.
+	cargo build --locked --workspace --bin holdfast --test house --features holdfast-api/failpoints
 	mkdir -p target/failpoints && cp target/debug/holdfast target/failpoints/holdfast
-	cargo build --locked --workspace --bin holdfast --bin torture
+	cargo build --locked --workspace --bin holdfast --bin torture --test house
 
 torture: build-failpoints ## Break everything on purpose under load, check what is left. ARGS="--seed 7 --scenario kill_roles"
 	@target/debug/torture --report target/torture.json $(ARGS)
@@ -60,6 +61,13 @@ bench-soak: build-bench ## 70 % of the maximum for half an hour. ARGS="--minutes
 
 bench-overload: build-bench ## More than the maximum: what is refused, what becomes of the rest.
 	@target/release/bench overload $(ARGS)
+
+simulate: ## Simulate 20,000 seeds: processes, faults and time in one thread each. ARGS="--seed 7 --trace"
+	cargo build --locked --workspace --bin simulation
+	@target/debug/simulation $(if $(ARGS),$(ARGS),--seeds 20000)
+
+planted: ## Plant each known fault in a copy; the command that its header names must fail. ARGS="--found-by simulation"
+	@scripts/planted $(ARGS)
 
 lint: ## Formatting and clippy with the project's lints.
 	cargo fmt --all --check

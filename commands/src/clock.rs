@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use holdfast_eventlog::db::Pool;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Above this offset between a process and the database no command is taken.
 const MAX_OFFSET_MS: i64 = 500;
 
 /// The process clock and how far it is from the database's.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Clock {
     /// Database minus process, measured.
     offset_ms: Arc<AtomicI64>,
@@ -21,9 +22,19 @@ pub struct Clock {
     begun: Instant,
     /// Added to the process clock; tests use it to run a process early or late.
     skew_ms: i64,
+    /// Asked in place of the system's; for the simulation.
+    source: Option<Source>,
 }
 
+type Source = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
 const NEVER: i64 = i64::MIN;
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Clock").field("offset_ms", &self.offset_ms).field("skew_ms", &self.skew_ms).finish_non_exhaustive()
+    }
+}
 
 impl Default for Clock {
     fn default() -> Self {
@@ -35,13 +46,20 @@ impl Clock {
     /// A clock that is `skew_ms` off, for tests of what wrong clocks do.
     #[must_use]
     pub fn skewed(skew_ms: i64) -> Self {
-        Self { offset_ms: Arc::default(), course_ms: Arc::new(AtomicI64::new(NEVER)), begun: Instant::now(), skew_ms }
+        Self { offset_ms: Arc::default(), course_ms: Arc::new(AtomicI64::new(NEVER)), begun: Instant::now(), skew_ms, source: None }
+    }
+
+    /// Shows what `source` says.
+    #[must_use]
+    pub fn over(source: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
+        Self { source: Some(Arc::new(source)), ..Self::default() }
     }
 
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         // Whole microseconds: what Postgres keeps, so that an instant compares equal after a round trip.
-        (Utc::now() + chrono::TimeDelta::milliseconds(self.skew_ms)).trunc_subsecs(6)
+        let now = self.source.as_ref().map_or_else(Utc::now, |source| source());
+        (now + chrono::TimeDelta::milliseconds(self.skew_ms)).trunc_subsecs(6)
     }
 
     /// True when the process and the database disagree too much to decide anything by time, or when the process's clock has
@@ -63,6 +81,11 @@ impl Clock {
     /// # Errors
     /// When the database does not answer.
     pub async fn measure(&self, pool: &Pool) -> Result<(), sqlx::Error> {
+        if let Some(port) = pool.port() {
+            let before = self.now();
+            self.observe(before, port.now().await?, self.now());
+            return Ok(());
+        }
         let mut connection = pool.acquire().await?;
         let before = self.now();
         let database: DateTime<Utc> = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&mut *connection).await?;
@@ -79,6 +102,7 @@ impl Clock {
                 tracing::error!("this process's clock and the database's differ by more than {MAX_OFFSET_MS} ms: no command is taken");
             }
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(Duration::from_secs(10)) => {}
             }

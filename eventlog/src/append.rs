@@ -9,11 +9,10 @@ mod checked;
 mod locked;
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use holdfast_domain::kernel::TenantId;
-use sqlx::PgConnection;
 
 use crate::db;
 use crate::error::{Failure, failure};
@@ -108,8 +107,8 @@ impl EventLog {
             match self.append_once(attempt, &selected).await? {
                 Stored::All => break,
                 Stored::KeyTaken => {
-                    let mut connection = self.pool.acquire().await.map_err(AppendError::Failed)?;
-                    let taken = checked::taken(&mut connection, attempt.batch, &selected).await.map_err(AppendError::Failed)?;
+                    let mut connection = self.pool.autocommit().await.map_err(AppendError::Failed)?;
+                    let taken = checked::taken(connection.session(), attempt.batch, &selected).await.map_err(AppendError::Failed)?;
                     selected.retain(|unit| !taken.contains_key(unit));
                     attempt.note(taken);
                 }
@@ -123,8 +122,8 @@ impl EventLog {
         let rows = Rows::of(attempt.batch, selected, &attempt.known);
         let mut retries = retry::Retries::new(Duration::from_secs(8));
         loop {
-            let mut connection: db::Connection = self.pool.acquire().await.map_err(AppendError::Failed)?;
-            match rows.append(&mut connection).await {
+            let mut connection = self.pool.autocommit().await.map_err(AppendError::Failed)?;
+            match rows.append(connection.session()).await {
                 Ok(heads) => {
                     attempt.stored(&rows.selected, &heads);
                     return Ok(Stored::All);
@@ -172,13 +171,13 @@ struct Attempt<'a> {
     batch: &'a Batch,
     /// As the batch says; moved on over our own earlier statements.
     known: HashMap<TenantId, i64>,
-    heads: HashMap<TenantId, HeadMove>,
+    heads: BTreeMap<TenantId, HeadMove>,
     outcomes: Vec<Option<UnitOutcome>>,
 }
 
 impl<'a> Attempt<'a> {
     fn new(batch: &'a Batch) -> Self {
-        Self { batch, known: batch.known.clone(), heads: HashMap::new(), outcomes: vec![None; batch.units.len()] }
+        Self { batch, known: batch.known.clone(), heads: BTreeMap::new(), outcomes: vec![None; batch.units.len()] }
     }
 
     fn note(&mut self, outcomes: HashMap<usize, UnitOutcome>) {
@@ -228,16 +227,16 @@ fn first_position(unit: &Unit, before: i64, events_before: i64) -> i64 {
 }
 
 /// Appends inside a transaction whose lock on the tenant's head row makes every read current.
-async fn append_under_lock(connection: &mut PgConnection, batch: &Batch) -> Result<Appended, AppendError> {
+async fn append_under_lock(tx: &mut db::Tx, batch: &Batch) -> Result<Appended, AppendError> {
     let mut attempt = Attempt::new(batch);
     let mut selected: Vec<usize> = (0..batch.units.len()).collect();
-    let taken = checked::taken(connection, batch, &selected).await.map_err(AppendError::Failed)?;
+    let taken = checked::taken(tx.session(), batch, &selected).await.map_err(AppendError::Failed)?;
     selected.retain(|unit| !taken.contains_key(unit));
     attempt.note(taken);
     if !selected.is_empty() {
         let rows = Rows::of(batch, &selected, &attempt.known);
         // Nothing is committed yet, so even a lost connection has a certain outcome.
-        let heads = rows.append(connection).await.map_err(AppendError::Failed)?;
+        let heads = rows.append(tx.session()).await.map_err(AppendError::Failed)?;
         attempt.stored(&rows.selected, &heads);
     }
     Ok(attempt.finish())

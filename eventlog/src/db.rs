@@ -15,6 +15,8 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{Connection as _, Executor, PgConnection, PgPool, Postgres, Row};
 use tokio_util::sync::CancellationToken;
 
+use crate::port;
+
 /// For single statements, each its own transaction.
 ///
 /// In autocommit a statement that writes is run with `execute` or `fetch_all`: `fetch_one` and `fetch_optional` return
@@ -24,7 +26,35 @@ pub type Connection = PoolConnection<Postgres>;
 /// A bounded number of connections of one role to one database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Pool {
-    inner: PgPool,
+    inner: Inner,
+}
+
+#[derive(Debug, Clone)]
+enum Inner {
+    Postgres(PgPool),
+    /// A stand-in for the server, in the simulation.
+    Port(Arc<dyn port::Database>),
+}
+
+/// A connection in autocommit, or what stands for it.
+pub(crate) enum Autocommit {
+    Postgres(Connection),
+    Port(Arc<dyn port::Database>),
+}
+
+/// Where statements go that run in autocommit and in transactions alike.
+pub(crate) enum Session<'a> {
+    Postgres(&'a mut PgConnection),
+    Port(&'a dyn port::Statements),
+}
+
+impl Autocommit {
+    pub(crate) fn session(&mut self) -> Session<'_> {
+        match self {
+            Self::Postgres(connection) => Session::Postgres(connection),
+            Self::Port(port) => Session::Port(&**port),
+        }
+    }
 }
 
 /// What the sessions of a pool are set to (docs/settings.md). A timeout of zero is none.
@@ -108,8 +138,14 @@ impl PoolSettings {
 /// An open transaction. Dropped before `commit` or `rollback` has ended, its connection is closed.
 #[derive(Debug)]
 pub struct Tx {
-    connection: Connection,
-    open: bool,
+    inner: TxInner,
+}
+
+#[derive(Debug)]
+enum TxInner {
+    Postgres { connection: Connection, open: bool },
+    Port(Box<dyn port::Transaction>),
+    Ended,
 }
 
 impl Pool {
@@ -133,7 +169,36 @@ impl Pool {
             pool = pool.after_release(check);
         }
         let inner = pool.connect_with(settings.apply(url.parse()?)).await?;
-        Ok(Self { inner })
+        Ok(Self { inner: Inner::Postgres(inner) })
+    }
+
+    /// A pool over a stand-in, which answers the statements of [`port::Database`] and no others.
+    #[must_use]
+    pub fn over(port: Arc<dyn port::Database>) -> Self {
+        Self { inner: Inner::Port(port) }
+    }
+
+    /// The stand-in, if that is what this pool reaches.
+    #[must_use]
+    pub fn port(&self) -> Option<&dyn port::Database> {
+        match &self.inner {
+            Inner::Postgres(_) => None,
+            Inner::Port(port) => Some(&**port),
+        }
+    }
+
+    fn postgres(&self) -> Result<&PgPool, sqlx::Error> {
+        match &self.inner {
+            Inner::Postgres(pool) => Ok(pool),
+            Inner::Port(_) => Err(sqlx::Error::Configuration("a stand-in knows no such statement".into())),
+        }
+    }
+
+    pub(crate) async fn autocommit(&self) -> Result<Autocommit, sqlx::Error> {
+        match &self.inner {
+            Inner::Postgres(pool) => Ok(Autocommit::Postgres(pool.acquire().await?)),
+            Inner::Port(port) => Ok(Autocommit::Port(Arc::clone(port))),
+        }
     }
 
     /// A connection for single statements in autocommit.
@@ -141,12 +206,15 @@ impl Pool {
     /// # Errors
     /// When none is free in time or the server does not let us in.
     pub async fn acquire(&self) -> Result<Connection, sqlx::Error> {
-        self.inner.acquire().await
+        self.postgres()?.acquire().await
     }
 
     /// # Errors
     /// When no connection is free in time or the server does not answer.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
+        if let Some(port) = self.port() {
+            return Ok(Tx { inner: TxInner::Port(port.begin().await?) });
+        }
         self.begin_with("BEGIN").await
     }
 
@@ -155,7 +223,8 @@ impl Pool {
     /// # Errors
     /// When no connection is free in time or the server refuses the statement.
     pub async fn begin_with(&self, sql: &str) -> Result<Tx, sqlx::Error> {
-        let mut tx = Tx { connection: self.inner.acquire().await?, open: true };
+        let connection = self.postgres()?.acquire().await?;
+        let mut tx = Tx { inner: TxInner::Postgres { connection, open: true } };
         tx.execute(sqlx::raw_sql(sql)).await?;
         Ok(tx)
     }
@@ -173,23 +242,25 @@ impl Pool {
     /// # Errors
     /// When the server does not let us in.
     pub async fn session(&self) -> Result<PgConnection, sqlx::Error> {
-        PgConnection::connect_with(&self.lasting()).await
+        PgConnection::connect_with(&self.lasting()?).await
     }
 
     /// A session of its own, outside the pool, that is never ended for being idle: to wait for notifications.
     pub(crate) async fn listener(&self) -> Result<PgListener, sqlx::Error> {
-        let own = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None).connect_with(self.lasting()).await?;
+        let own = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None).connect_with(self.lasting()?).await?;
         let mut listener = PgListener::connect_with(&own).await?;
         listener.eager_reconnect(false); // a lost connection is reported, not hidden
         Ok(listener)
     }
 
-    fn lasting(&self) -> PgConnectOptions {
-        (*self.inner.connect_options()).clone().options([("idle_session_timeout", "0")])
+    fn lasting(&self) -> Result<PgConnectOptions, sqlx::Error> {
+        Ok((*self.postgres()?.connect_options()).clone().options([("idle_session_timeout", "0")]))
     }
 
     pub async fn close(&self) {
-        self.inner.close().await;
+        if let Inner::Postgres(pool) = &self.inner {
+            pool.close().await;
+        }
     }
 }
 
@@ -198,44 +269,92 @@ impl Tx {
     /// When the answer was lost (the outcome is then unknown), the server refused, or a statement of the transaction failed.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
         // After a failed statement `COMMIT` alone rolls back and reports success; the empty select fails.
-        self.connection.execute(sqlx::raw_sql("SELECT; COMMIT")).await?;
-        self.open = false;
-        Ok(())
+        if let Some(port) = self.take_port() {
+            return port.commit().await;
+        }
+        self.end("SELECT; COMMIT").await
     }
 
     /// # Errors
     /// When the server does not answer; the transaction is undone all the same.
     pub async fn rollback(mut self) -> Result<(), sqlx::Error> {
-        self.connection.execute(sqlx::raw_sql("ROLLBACK")).await?;
-        self.open = false;
+        if let Some(port) = self.take_port() {
+            return port.rollback().await;
+        }
+        self.end("ROLLBACK").await
+    }
+
+    async fn end(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+        self.execute(sqlx::raw_sql(sql)).await?;
+        if let TxInner::Postgres { open, .. } = &mut self.inner {
+            *open = false;
+        }
         Ok(())
+    }
+
+    /// The transaction of a stand-in, if this is one.
+    #[must_use]
+    pub fn port(&self) -> Option<&dyn port::Transaction> {
+        match &self.inner {
+            TxInner::Port(port) => Some(&**port),
+            TxInner::Postgres { .. } | TxInner::Ended => None,
+        }
+    }
+
+    fn take_port(&mut self) -> Option<Box<dyn port::Transaction>> {
+        if !matches!(self.inner, TxInner::Port(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut self.inner, TxInner::Ended) {
+            TxInner::Port(port) => Some(port),
+            TxInner::Postgres { .. } | TxInner::Ended => None,
+        }
+    }
+
+    pub(crate) fn session(&mut self) -> Session<'_> {
+        if matches!(self.inner, TxInner::Postgres { .. }) {
+            return Session::Postgres(self);
+        }
+        match &self.inner {
+            TxInner::Port(port) => Session::Port(&**port),
+            TxInner::Postgres { .. } | TxInner::Ended => unreachable!("{NO_CONNECTION}"),
+        }
     }
 }
 
 impl Drop for Tx {
     fn drop(&mut self) {
-        if self.open {
-            self.connection.close_on_drop();
+        if let TxInner::Postgres { connection, open: true } = &mut self.inner {
+            connection.close_on_drop();
         }
     }
 }
 
+/// A statement that is not one of the port's may not reach a stand-in: that is a mistake of the simulation.
+const NO_CONNECTION: &str = "a stand-in has no connection to Postgres";
+
 impl Deref for Tx {
     type Target = PgConnection;
     fn deref(&self) -> &PgConnection {
-        &self.connection
+        match &self.inner {
+            TxInner::Postgres { connection, .. } => connection,
+            TxInner::Port(_) | TxInner::Ended => unreachable!("{NO_CONNECTION}"),
+        }
     }
 }
 
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.connection
+        match &mut self.inner {
+            TxInner::Postgres { connection, .. } => connection,
+            TxInner::Port(_) | TxInner::Ended => unreachable!("{NO_CONNECTION}"),
+        }
     }
 }
 
 impl AsMut<PgConnection> for Tx {
     fn as_mut(&mut self) -> &mut PgConnection {
-        &mut self.connection
+        self
     }
 }
 

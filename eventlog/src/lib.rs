@@ -15,12 +15,14 @@ pub mod export;
 pub mod failpoint;
 pub mod keys;
 pub mod nats;
+pub mod port;
 pub mod relay;
 pub mod seal;
 pub mod subscription;
 
 pub use append::LockedTenant;
 pub use error::{AppendError, LogError};
+pub use retry::seed as seed_pauses;
 pub use types::{
     Appended, Batch, HeadMove, LoadRequest, Loaded, NewClaim, NewEvent, NewReceipt, ReceiptKey, StoredEvent, StoredReceipt, StreamId, Unit,
     UnitOutcome, UnreadableEvent,

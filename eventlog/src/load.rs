@@ -2,9 +2,10 @@
 
 use holdfast_domain::event::aggregate_type;
 use holdfast_domain::kernel::TenantId;
+use sqlx::Row;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
 
+use crate::db::Session;
 use crate::json::json_text;
 use crate::read::stored_event;
 use crate::types::{LoadRequest, Loaded, ReceiptKey, StoredReceipt, StreamId, UnreadableEvent};
@@ -30,12 +31,16 @@ impl EventLog {
     /// # Errors
     /// When the database does not answer.
     pub async fn load(&self, request: &LoadRequest) -> Result<Loaded, LogError> {
-        let mut connection = self.pool.acquire().await?;
-        load(&mut connection, request).await
+        let mut connection = self.pool.autocommit().await?;
+        load(connection.session(), request).await
     }
 }
 
-pub(crate) async fn load(connection: &mut PgConnection, request: &LoadRequest) -> Result<Loaded, LogError> {
+pub(crate) async fn load(session: Session<'_>, request: &LoadRequest) -> Result<Loaded, LogError> {
+    let connection = match session {
+        Session::Postgres(connection) => connection,
+        Session::Port(port) => return Ok(port.load(request).await?),
+    };
     let (streams, receipts) = (&request.streams, &request.receipts);
     let rows = sqlx::query(LOAD)
         .bind(streams.iter().map(|stream| stream.tenant_id.uuid()).collect::<Vec<_>>())

@@ -8,14 +8,18 @@ mod durables;
 mod fuzz;
 mod seals;
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::jetstream;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
 use async_nats::{Client, ConnectOptions, Subscriber};
 use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use holdfast_domain::kernel::TenantId;
 
+use crate::port::{MessageError, MessageServer};
 use crate::types::StoredEvent;
 
 pub use async_api::async_api;
@@ -77,17 +81,26 @@ pub enum NatsError {
     Stream(#[source] jetstream::context::CreateStreamError),
     #[error("the stream cannot be looked at")]
     Look(#[source] jetstream::context::GetStreamError),
+    #[error("the stand-in refused")]
+    Port(#[source] MessageError),
     #[error("a message was not taken")]
     Publish(#[source] jetstream::context::PublishError),
     #[error("the consumers of the stream cannot be managed")]
     Durable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+#[derive(Debug, Clone)]
+enum Server {
+    Nats(Client),
+    /// A stand-in, in the simulation.
+    Port(Arc<dyn MessageServer>),
+}
+
 /// A connection that comes back by itself, for ever. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Nats {
-    client: Client,
-    settings: std::sync::Arc<NatsSettings>,
+    server: Server,
+    settings: Arc<NatsSettings>,
 }
 
 impl Nats {
@@ -107,17 +120,36 @@ impl Nats {
             options = options.nkey(seed.clone());
         }
         let client = options.connect(&settings.url).await.map_err(NatsError::Settings)?;
-        Ok(Self { client, settings: std::sync::Arc::new(settings) })
+        Ok(Self { server: Server::Nats(client), settings: Arc::new(settings) })
+    }
+
+    /// Over a stand-in, which knows what the relay and the subscriptions ask and nothing else.
+    #[must_use]
+    pub fn over(port: Arc<dyn MessageServer>) -> Self {
+        Self { server: Server::Port(port), settings: Arc::new(NatsSettings::new("")) }
+    }
+
+    pub(crate) fn port(&self) -> Option<&Arc<dyn MessageServer>> {
+        match &self.server {
+            Server::Nats(_) => None,
+            Server::Port(port) => Some(port),
+        }
     }
 
     #[must_use]
     pub fn client(&self) -> &Client {
-        &self.client
+        match &self.server {
+            Server::Nats(client) => client,
+            Server::Port(_) => unreachable!("a stand-in has no client"),
+        }
     }
 
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.client.connection_state() == async_nats::connection::State::Connected
+        match &self.server {
+            Server::Nats(client) => client.connection_state() == async_nats::connection::State::Connected,
+            Server::Port(port) => port.is_connected(),
+        }
     }
 
     /// The fast path of [`subscription::run`](crate::subscription::run).
@@ -134,9 +166,12 @@ impl Nats {
         if !self.is_connected() {
             return Err(NatsError::NotConnected);
         }
+        if let Some(port) = self.port() {
+            return port.set_stream(filled).await.map_err(NatsError::Port);
+        }
         let mut config = self.stream_config();
         config.metadata = filled.then(|| (FILLED.to_owned(), "yes".to_owned())).into_iter().collect();
-        jetstream::new(self.client.clone()).create_or_update_stream(config).await.map_err(NatsError::Stream)?;
+        jetstream::new(self.client().clone()).create_or_update_stream(config).await.map_err(NatsError::Stream)?;
         Ok(())
     }
 
@@ -148,8 +183,23 @@ impl Nats {
         if !self.is_connected() {
             return Err(NatsError::NotConnected);
         }
-        let stream = jetstream::new(self.client.clone()).get_stream(&self.settings.stream).await.map_err(NatsError::Look)?;
+        let stream = jetstream::new(self.client().clone()).get_stream(&self.settings.stream).await.map_err(NatsError::Look)?;
         Ok(is_filled(&stream.cached_info().config))
+    }
+
+    async fn subscribe(&self) -> Result<Messages, MessageError> {
+        match &self.server {
+            Server::Nats(client) => Ok(Messages::Nats(client.subscribe(self.subjects()).await?)),
+            Server::Port(port) => Ok(Messages::Port(port.subscribe().await?)),
+        }
+    }
+
+    /// How often the client has connected.
+    pub(crate) fn connects(&self) -> u64 {
+        match &self.server {
+            Server::Nats(client) => client.statistics().connects.load(Ordering::Relaxed),
+            Server::Port(port) => port.connects(),
+        }
     }
 
     pub(crate) fn stream_name(&self) -> &str {
@@ -193,10 +243,14 @@ impl Nats {
 }
 
 /// A plain subscription without acks; whatever it loses is read from the log.
-#[derive(Debug)]
 pub struct Feed {
     nats: Nats,
-    messages: Option<Subscriber>,
+    messages: Option<Messages>,
+}
+
+enum Messages {
+    Nats(Subscriber),
+    Port(BoxStream<'static, Vec<u8>>),
 }
 
 impl Feed {
@@ -208,7 +262,7 @@ impl Feed {
     pub(crate) async fn next(&mut self) -> StoredEvent {
         loop {
             let Some(messages) = &mut self.messages else {
-                match self.nats.client.subscribe(self.nats.subjects()).await {
+                match self.nats.subscribe().await {
                     Ok(messages) => self.messages = Some(messages),
                     Err(error) => {
                         tracing::warn!(%error, "cannot subscribe; the sweep goes on");
@@ -217,7 +271,11 @@ impl Feed {
                 }
                 continue;
             };
-            match messages.next().await.map(|message| decode(&message.payload)) {
+            let message = match messages {
+                Messages::Nats(messages) => messages.next().await.map(|message| decode(&message.payload)),
+                Messages::Port(messages) => messages.next().await.map(|message| decode(&message)),
+            };
+            match message {
                 Some(Ok(event)) => return event,
                 Some(Err(error)) => tracing::warn!(%error, "a message that is not an event"),
                 None => self.messages = None,

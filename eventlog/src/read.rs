@@ -19,6 +19,9 @@ impl EventLog {
     /// # Errors
     /// When the database does not answer.
     pub async fn read(&self, tenant_id: TenantId, after: i64, limit: i64) -> Result<Vec<StoredEvent>, LogError> {
+        if let Some(port) = self.pool.port() {
+            return Ok(port.read(tenant_id, after, limit).await?);
+        }
         let mut connection = self.pool.acquire().await?;
         let rows = sqlx::query(
             "SELECT tenant_id, position, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, recorded_at
@@ -58,6 +61,9 @@ impl EventLog {
     /// # Errors
     /// When the database does not answer, or holds an aggregate type that this program does not know.
     pub async fn touched(&self, tenant_id: TenantId, after: i64, through: i64) -> Result<Vec<StreamId>, LogError> {
+        if let Some(port) = self.pool.port() {
+            return Ok(port.touched(tenant_id, after, through).await?);
+        }
         let mut connection = self.pool.acquire().await?;
         let rows: Vec<(String, Uuid)> = sqlx::query_as(
             "SELECT DISTINCT aggregate_type, aggregate_id FROM events WHERE tenant_id = $1 AND position > $2 AND position <= $3",
@@ -80,16 +86,10 @@ impl EventLog {
     /// # Errors
     /// When the database does not answer.
     pub async fn position_before(&self, tenant_id: TenantId, time: DateTime<Utc>, least: i64, most: i64) -> Result<i64, LogError> {
-        let mut connection = self.pool.acquire().await?;
         let (mut before, mut not_before) = (least, most + 1);
         while not_before - before > 1 {
             let middle = before + (not_before - before) / 2;
-            let recorded_at: Option<DateTime<Utc>> =
-                sqlx::query_scalar("SELECT recorded_at FROM events WHERE tenant_id = $1 AND position = $2")
-                    .bind(tenant_id.uuid())
-                    .bind(middle)
-                    .fetch_optional(&mut *connection)
-                    .await?;
+            let recorded_at = self.recorded_at(tenant_id, middle).await?;
             if recorded_at.is_some_and(|recorded_at| recorded_at < time) {
                 before = middle;
             } else {
@@ -99,11 +99,26 @@ impl EventLog {
         Ok(before)
     }
 
+    async fn recorded_at(&self, tenant_id: TenantId, position: i64) -> Result<Option<DateTime<Utc>>, LogError> {
+        if let Some(port) = self.pool.port() {
+            return Ok(port.recorded_at(tenant_id, position).await?);
+        }
+        let recorded_at = sqlx::query_scalar("SELECT recorded_at FROM events WHERE tenant_id = $1 AND position = $2")
+            .bind(tenant_id.uuid())
+            .bind(position)
+            .fetch_optional(&mut *self.pool.acquire().await?)
+            .await?;
+        Ok(recorded_at)
+    }
+
     /// How far a subscription that keeps its checkpoints in this database has come, per tenant.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn checkpoints(&self, subscription: &str) -> Result<HashMap<TenantId, i64>, sqlx::Error> {
+        if let Some(port) = self.pool.port() {
+            return port.checkpoints(subscription).await;
+        }
         let rows: Vec<(Uuid, i64)> = sqlx::query_as("SELECT tenant_id, position FROM subscription_checkpoints WHERE subscription = $1")
             .bind(subscription)
             .fetch_all(&mut *self.pool.acquire().await?)
@@ -116,6 +131,9 @@ impl EventLog {
     /// # Errors
     /// When the database does not answer.
     pub async fn heads(&self) -> Result<HashMap<TenantId, (i64, DateTime<Utc>)>, LogError> {
+        if let Some(port) = self.pool.port() {
+            return Ok(port.heads().await?);
+        }
         let mut connection = self.pool.acquire().await?;
         let rows: Vec<(Uuid, i64, DateTime<Utc>)> =
             sqlx::query_as("SELECT tenant_id, position, recorded_at FROM tenant_heads").fetch_all(&mut *connection).await?;
@@ -167,6 +185,9 @@ impl EventLog {
 
     /// The heads of these tenants; those without one are missing.
     pub(crate) async fn positions(&self, tenants: &[TenantId]) -> Result<HashMap<TenantId, i64>, LogError> {
+        if let Some(port) = self.pool.port() {
+            return Ok(port.positions(tenants).await?);
+        }
         let mut connection = self.pool.acquire().await?;
         let rows: Vec<(Uuid, i64)> = sqlx::query_as("SELECT tenant_id, position FROM tenant_heads WHERE tenant_id = ANY ($1::uuid[])")
             .bind(tenants.iter().map(|tenant| tenant.uuid()).collect::<Vec<_>>())

@@ -41,6 +41,7 @@ pub async fn run(pool: Pool, nats: Nats, settings: SubscriptionSettings, shutdow
     let mut failures = 0;
     while !shutdown.is_cancelled() {
         let leadership = tokio::select! {
+            biased;
             leadership = Leadership::wait(&pool, LOCK, SILENCE) => leadership,
             () = shutdown.cancelled() => return,
         };
@@ -53,6 +54,7 @@ pub async fn run(pool: Pool, nats: Nats, settings: SubscriptionSettings, shutdow
             Err(error) => {
                 tracing::warn!(%error, "the relay cannot ask for the leadership");
                 tokio::select! {
+                    biased;
                     () = sleep(retry::backoff(failures)) => failures += 1,
                     () = shutdown.cancelled() => return,
                 }
@@ -78,6 +80,7 @@ async fn lead(mut leadership: Leadership, pool: &Pool, nats: &Nats, settings: &S
     let watching = tokio::spawn(async move { stream.watch(every).await });
     loop {
         tokio::select! {
+            biased;
             () = sleep(Duration::from_secs(1)) => {}
             () = shutdown.cancelled() => break,
         }

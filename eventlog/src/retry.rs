@@ -1,7 +1,9 @@
 //! Trying again, a little later each time.
 
-use std::time::{Duration, Instant};
+use std::cell::Cell;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 const MOST: u32 = 5;
@@ -30,8 +32,28 @@ impl Retries {
 
 /// Half of it to all of it, so that those who failed together do not come back together.
 pub(crate) fn jittered(pause: Duration) -> Duration {
-    let random = u32::from(Uuid::new_v4().as_bytes()[0]);
-    pause / 2 + pause * random / 512
+    pause / 2 + pause * u32::from(chance()) / 512
+}
+
+thread_local! {
+    static STATE: Cell<u64> = Cell::new(Uuid::new_v4().as_u64_pair().0);
+}
+
+/// Not fit for secrets. A generator per thread, so that a simulation can say where it begins.
+fn chance() -> u8 {
+    STATE.with(|state| {
+        let mut x = state.get() | 1;
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        state.set(x);
+        x.to_be_bytes()[0]
+    })
+}
+
+/// The pauses of this thread follow from `seed`. For the simulation.
+pub fn seed(seed: u64) {
+    STATE.with(|state| state.set(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
 }
 
 /// Pauses that double from 100 ms to 10 s.

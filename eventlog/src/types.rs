@@ -1,6 +1,6 @@
 //! What goes into an append and what comes back; what is stored.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use holdfast_domain::event::{AnyEvent, DecodeError, aggregate_type};
@@ -72,7 +72,7 @@ pub struct NewClaim {
 /// What became of a batch. Tenants whose every unit was left out may be missing from `heads`.
 #[derive(Debug, Clone)]
 pub struct Appended {
-    pub heads: HashMap<TenantId, HeadMove>,
+    pub heads: BTreeMap<TenantId, HeadMove>,
     /// In the order of the batch's units.
     pub units: Vec<UnitOutcome>,
 }

@@ -356,13 +356,13 @@ async fn links_and_tickets_that_nobody_used_in_time_are_over() -> anyhow::Result
     let mut system = System::start().await?;
     let talent = Talent::new(&system, system.tenant("")?)?;
     let id = talent.ready().await?;
-    with_settings(&mut system, "upload_expires_s = 1\ndownload_expires_s = 1").await?;
+    with_settings(&mut system, "upload_expires_s = 4\ndownload_expires_s = 4").await?;
     system.read_models_at_heads(Duration::from_secs(10)).await?;
     let link = expect(talent.client.get(&format!("/v1/assets/{id}/download")).await?, &[200])?;
     let ticket = talent.ticket().await?;
     let sent = talent.ticket().await?;
     assert_eq!(put(&sent, png()).await?.status, 204);
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    tokio::time::sleep(Duration::from_millis(4_100)).await;
     let late = put(&ticket, png()).await?;
     assert_eq!((late.status, late.code()), (403, "FILE_LINK_EXPIRED"));
     let late = send(plain().get(link.body["url"].as_str().unwrap())).await?;

@@ -13,6 +13,7 @@ use holdfast_domain::kernel::{CorrelationId, RequestId, TenantAggregate, TenantI
 use holdfast_domain::wallet::{Wallet, WalletCommand};
 use holdfast_eventlog::db::Pool;
 use holdfast_eventlog::failpoint;
+use holdfast_eventlog::port::DueRow;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -43,6 +44,13 @@ struct Due {
     database_now: DateTime<Utc>,
 }
 
+impl From<DueRow> for Due {
+    fn from(row: DueRow) -> Self {
+        let DueRow { tenant_id, aggregate_type, aggregate_id, key, due_at, attempts, database_now } = row;
+        Self { tenant_id, aggregate_type, aggregate_id, key, due_at, attempts, database_now }
+    }
+}
+
 impl DeadlineWorker {
     /// `pool`: the role `reactor`; looks every `every`.
     #[must_use]
@@ -61,6 +69,7 @@ impl DeadlineWorker {
                 }
             };
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
             }
@@ -76,7 +85,10 @@ impl DeadlineWorker {
              WHERE d.tenant_id = due.tenant_id AND d.aggregate_type = due.aggregate_type AND d.aggregate_id = due.aggregate_id AND d.key = due.key
              RETURNING d.tenant_id, d.aggregate_type, d.aggregate_id, d.key, d.due_at, d.attempts, clock_timestamp() AS database_now";
         let (clock, before) = (self.writers.clock(), self.writers.clock().now());
-        let due: Vec<Due> = sqlx::query_as(claim).bind(ROUND).fetch_all(&mut *self.pool.acquire().await?).await?;
+        let due: Vec<Due> = match self.pool.port() {
+            Some(port) => port.claim_due(ROUND).await?.into_iter().map(Due::from).collect(),
+            None => sqlx::query_as(claim).bind(ROUND).fetch_all(&mut *self.pool.acquire().await?).await?,
+        };
         // Only one of the two clocks says that they are due, if they disagree: none fires, and the claims pass.
         if let Some(Due { database_now, .. }) = due.first() {
             clock.observe(before, *database_now, clock.now());

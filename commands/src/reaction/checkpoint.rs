@@ -7,6 +7,9 @@ use holdfast_eventlog::db::{Pool, Tx};
 use holdfast_eventlog::subscription::ConsumeError;
 
 pub(crate) async fn read_checkpoints(pool: &Pool, subscription: &str) -> Result<HashMap<TenantId, i64>, ConsumeError> {
+    if let Some(port) = pool.port() {
+        return Ok(port.checkpoints(subscription).await?);
+    }
     let rows: Vec<(uuid::Uuid, i64)> = sqlx::query_as("SELECT tenant_id, position FROM subscription_checkpoints WHERE subscription = $1")
         .bind(subscription)
         .fetch_all(&mut *pool.acquire().await?)
@@ -18,11 +21,17 @@ pub(crate) async fn read_checkpoints(pool: &Pool, subscription: &str) -> Result<
 pub(crate) async fn lock_checkpoint(tx: &mut Tx, subscription: &str, tenant_id: TenantId, after: i64) -> Result<(), ConsumeError> {
     let locked = "INSERT INTO subscription_checkpoints AS c (subscription, tenant_id, position) VALUES ($1, $2, 0)
                   ON CONFLICT (subscription, tenant_id) DO UPDATE SET position = c.position RETURNING position";
-    let position: i64 = sqlx::query_scalar(locked).bind(subscription).bind(tenant_id.uuid()).fetch_one(&mut **tx).await?;
+    let position: i64 = match tx.port() {
+        Some(port) => port.lock_checkpoint(subscription, tenant_id).await?,
+        None => sqlx::query_scalar(locked).bind(subscription).bind(tenant_id.uuid()).fetch_one(&mut **tx).await?,
+    };
     if position == after { Ok(()) } else { Err(ConsumeError::Moved) }
 }
 
 pub(crate) async fn move_checkpoint(tx: &mut Tx, subscription: &str, tenant_id: TenantId, to: i64) -> Result<(), ConsumeError> {
+    if let Some(port) = tx.port() {
+        return Ok(port.move_checkpoint(subscription, tenant_id, to).await?);
+    }
     sqlx::query("UPDATE subscription_checkpoints SET position = $3 WHERE subscription = $1 AND tenant_id = $2")
         .bind(subscription)
         .bind(tenant_id.uuid())

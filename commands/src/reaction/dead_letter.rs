@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use holdfast_domain::kernel::{CorrelationId, EventId, TenantId, derived_uuid};
 use holdfast_eventlog::db::{Pool, Tx};
+use holdfast_eventlog::port::DeadLetterRow;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -23,6 +24,14 @@ pub struct DeadLetter {
     pub reason: serde_json::Value,
     pub created_at: DateTime<Utc>,
     pub resolved_at: Option<DateTime<Utc>>,
+}
+
+impl From<DeadLetterRow> for DeadLetter {
+    fn from(row: DeadLetterRow) -> Self {
+        let DeadLetterRow { id, tenant_id, reaction, step, event_position, event_id, correlation_id, attempt, reason } = row;
+        let created_at = DateTime::UNIX_EPOCH; // nobody reads it there
+        Self { id, tenant_id, reaction, step, event_position, event_id, correlation_id, attempt, reason, created_at, resolved_at: None }
+    }
 }
 
 const COLUMNS: &str = "id, tenant_id, reaction, step, event_position, event_id, correlation_id, attempt, reason, created_at, resolved_at";
@@ -86,6 +95,9 @@ pub(crate) struct Refused {
 }
 
 pub(crate) async fn find(pool: &Pool, tenant_id: TenantId, id: Uuid) -> Result<Option<DeadLetter>, sqlx::Error> {
+    if let Some(port) = pool.port() {
+        return Ok(port.unresolved_letter(tenant_id, id).await?.map(DeadLetter::from));
+    }
     let sql = format!("SELECT {COLUMNS} FROM dead_letters WHERE tenant_id = $1 AND id = $2 AND resolved_at IS NULL");
     sqlx::query_as(&sql).bind(tenant_id.uuid()).bind(id).fetch_optional(&mut *pool.acquire().await?).await
 }
@@ -104,6 +116,20 @@ pub(crate) async fn insert(tx: &mut Tx, tenant_id: TenantId, refused: &Refused) 
     };
     tracing::error!(tenant = %tenant_id, reaction = refused.reaction, step = refused.step, event = %refused.event_id, %reason, "a reaction's step was refused");
     metrics::counter!("holdfast_dead_letters_total", "reaction" => refused.reaction).increment(1);
+    if let Some(port) = tx.port() {
+        let letter = DeadLetterRow {
+            id,
+            tenant_id: tenant_id.uuid(),
+            reaction: refused.reaction.to_owned(),
+            step: refused.step.clone(),
+            event_position: refused.event_position,
+            event_id: refused.event_id.uuid(),
+            correlation_id: refused.correlation_id.uuid(),
+            attempt: refused.attempt,
+            reason,
+        };
+        return port.insert_letter(letter).await;
+    }
     sqlx::query(
         "INSERT INTO dead_letters (id, tenant_id, reaction, step, event_position, event_id, correlation_id, attempt, reason, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now()) ON CONFLICT DO NOTHING",
@@ -123,6 +149,9 @@ pub(crate) async fn insert(tx: &mut Tx, tenant_id: TenantId, refused: &Refused) 
 }
 
 pub(crate) async fn resolve(tx: &mut Tx, tenant_id: TenantId, id: Uuid) -> Result<(), sqlx::Error> {
+    if let Some(port) = tx.port() {
+        return port.resolve_letter(tenant_id, id).await;
+    }
     sqlx::query("UPDATE dead_letters SET resolved_at = now() WHERE tenant_id = $1 AND id = $2")
         .bind(tenant_id.uuid())
         .bind(id)

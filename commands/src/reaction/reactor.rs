@@ -172,12 +172,17 @@ impl Reactor {
                                       AND d.correlation_id = p.correlation_id AND d.resolved_at IS NULL)
                       ORDER BY position LIMIT 1";
         loop {
-            let next: Option<i64> = sqlx::query_scalar(parked)
-                .bind(tenant_id.uuid())
-                .bind(rule.name())
-                .bind(correlation_id)
-                .fetch_optional(&mut *self.pool.acquire().await?)
-                .await?;
+            let next: Option<i64> = match self.pool.port() {
+                Some(port) => port.next_parked(tenant_id, rule.name(), correlation_id).await?,
+                None => {
+                    sqlx::query_scalar(parked)
+                        .bind(tenant_id.uuid())
+                        .bind(rule.name())
+                        .bind(correlation_id)
+                        .fetch_optional(&mut *self.pool.acquire().await?)
+                        .await?
+                }
+            };
             let Some(position) = next else { return Ok(()) };
             let refused = match self.event_at(tenant_id, position).await? {
                 Some(event) => self.run_task(&Task { rule, event: &event }).await?,
@@ -187,12 +192,7 @@ impl Reactor {
             for refused in &refused {
                 dead_letter::insert(&mut tx, tenant_id, refused).await?;
             }
-            sqlx::query("DELETE FROM parked_events WHERE tenant_id = $1 AND reaction = $2 AND position = $3")
-                .bind(tenant_id.uuid())
-                .bind(rule.name())
-                .bind(position)
-                .execute(&mut *tx)
-                .await?;
+            unpark(&mut tx, tenant_id, rule.name(), position).await?;
             tx.commit().await?;
         }
     }
@@ -213,7 +213,10 @@ impl Reactor {
     async fn parked_chains(&self, tenant_id: TenantId) -> Result<HashSet<(String, Uuid)>, ConsumeError> {
         let sql = "SELECT reaction, correlation_id FROM dead_letters WHERE tenant_id = $1 AND resolved_at IS NULL
                    UNION SELECT reaction, correlation_id FROM parked_events WHERE tenant_id = $1";
-        let rows: Vec<(String, Uuid)> = sqlx::query_as(sql).bind(tenant_id.uuid()).fetch_all(&mut *self.pool.acquire().await?).await?;
+        let rows: Vec<(String, Uuid)> = match self.pool.port() {
+            Some(port) => port.parked_chains(tenant_id).await?,
+            None => sqlx::query_as(sql).bind(tenant_id.uuid()).fetch_all(&mut *self.pool.acquire().await?).await?,
+        };
         Ok(rows.into_iter().collect())
     }
 
@@ -263,15 +266,7 @@ impl Reactor {
             dead_letter::insert(&mut tx, tenant_id, refused).await?;
         }
         for parked in &results.parked {
-            sqlx::query(
-                "INSERT INTO parked_events (tenant_id, reaction, correlation_id, position) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-            )
-            .bind(tenant_id.uuid())
-            .bind(parked.reaction)
-            .bind(parked.correlation_id.uuid())
-            .bind(parked.position)
-            .execute(&mut *tx)
-            .await?;
+            park(&mut tx, tenant_id, parked).await?;
         }
         move_checkpoint(&mut tx, self.subscription, tenant_id, last).await?;
         failpoint::reached("reactor.before_commit");
@@ -292,6 +287,34 @@ impl Consumer for Reactor {
     fn consume<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>> {
         self.consume_batch(tenant_id, after, events).boxed()
     }
+}
+
+async fn park(tx: &mut Tx, tenant_id: TenantId, parked: &Parked) -> Result<(), sqlx::Error> {
+    let Parked { reaction, correlation_id, position } = parked;
+    if let Some(port) = tx.port() {
+        return port.park(tenant_id, reaction, correlation_id.uuid(), *position).await;
+    }
+    sqlx::query("INSERT INTO parked_events (tenant_id, reaction, correlation_id, position) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
+        .bind(tenant_id.uuid())
+        .bind(reaction)
+        .bind(correlation_id.uuid())
+        .bind(position)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn unpark(tx: &mut Tx, tenant_id: TenantId, reaction: &str, position: i64) -> Result<(), sqlx::Error> {
+    if let Some(port) = tx.port() {
+        return port.unpark(tenant_id, reaction, position).await;
+    }
+    sqlx::query("DELETE FROM parked_events WHERE tenant_id = $1 AND reaction = $2 AND position = $3")
+        .bind(tenant_id.uuid())
+        .bind(reaction)
+        .bind(position)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// `Ok(Err(_))`: there will be none, whoever asks. `Err(_)`: not answered yet.

@@ -1,6 +1,6 @@
 //! One batch from queue to answers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use holdfast_domain::access::Access;
@@ -158,7 +158,7 @@ impl Writer {
         jobs: Vec<Job>,
         mut loaded: Loaded,
         left: &mut Leftover,
-    ) -> (Vec<Work>, HashMap<TenantId, Box<dyn AnyStream>>) {
+    ) -> (Vec<Work>, BTreeMap<TenantId, Box<dyn AnyStream>>) {
         let mut works: Vec<Work> = Vec::new();
         let mut index = HashMap::<StreamId, usize>::new();
         let mut keys = HashSet::<ReceiptKey>::new();
@@ -204,7 +204,7 @@ impl Writer {
         (works, tenants)
     }
 
-    async fn append(&mut self, mut works: Vec<Work>, mut tenants: HashMap<TenantId, Box<dyn AnyStream>>, left: &mut Leftover) {
+    async fn append(&mut self, mut works: Vec<Work>, mut tenants: BTreeMap<TenantId, Box<dyn AnyStream>>, left: &mut Leftover) {
         let known: HashMap<_, _> =
             works.iter().map(|work| work.unit.stream.tenant_id).map(|id| (id, self.cache.known(id).unwrap_or_default())).collect();
         let batch = Batch { units: works.iter_mut().map(Work::sealed_unit).collect(), known: known.clone() };
@@ -361,8 +361,8 @@ struct Loaded {
 
 fn missing(jobs: &[Job], loaded: &Loaded) -> LoadRequest {
     let mut request = LoadRequest::default();
-    let mut streams = HashSet::new();
-    let mut tenants = HashSet::new();
+    let mut streams = BTreeSet::new();
+    let mut tenants = BTreeSet::new();
     for job in jobs {
         for id in [tenant_stream(job.stream.tenant_id), job.stream] {
             if !loaded.streams.contains_key(&id) && !loaded.unreadable.contains(&id) && streams.insert(id) {

@@ -49,6 +49,7 @@ impl Receiver {
         let mut tenants = HashSet::new();
         if self.carried.is_empty() {
             let first = tokio::select! {
+                biased; // for one job; the rest of the batch takes turns
                 Some(job) = self.clients.recv() => job,
                 Some(job) = self.system.recv() => job,
                 else => return batch,

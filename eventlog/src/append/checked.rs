@@ -2,10 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::rows::net_claims;
+use crate::db::Session;
+use crate::port::Asked;
 use crate::types::{Batch, ReceiptKey, StreamId, Unit, UnitOutcome};
 
 /// A row per sequence, key or claim that is taken; `nth` is the place in the arrays.
@@ -25,12 +28,8 @@ JOIN LATERAL (SELECT aggregate_id FROM claims h
               WHERE h.tenant_id = c.tenant_id AND h.kind = c.kind AND h.value = c.value OFFSET 0) AS h ON true";
 
 /// The selected units that cannot be stored and why; also those that collide with an earlier unit of the same batch.
-pub(super) async fn taken(
-    connection: &mut PgConnection,
-    batch: &Batch,
-    selected: &[usize],
-) -> Result<HashMap<usize, UnitOutcome>, sqlx::Error> {
-    let found = Found::ask(connection, batch, selected).await?;
+pub(super) async fn taken(session: Session<'_>, batch: &Batch, selected: &[usize]) -> Result<HashMap<usize, UnitOutcome>, sqlx::Error> {
+    let found = Found::ask(session, batch, selected).await?;
     let mut earlier =
         Earlier { given_back: selected.iter().flat_map(|index| gives_back(&batch.units[*index])).collect(), ..Earlier::default() };
     let mut outcomes = HashMap::new();
@@ -112,11 +111,37 @@ struct Found {
 }
 
 impl Found {
-    async fn ask(connection: &mut PgConnection, batch: &Batch, selected: &[usize]) -> Result<Self, sqlx::Error> {
+    async fn ask(session: Session<'_>, batch: &Batch, selected: &[usize]) -> Result<Self, sqlx::Error> {
         let units = || selected.iter().map(|index| &batch.units[*index]);
         let streams: Vec<&Unit> = units().filter(|unit| !unit.events.is_empty()).collect();
         let keys: Vec<ReceiptKey> = units().flat_map(keys).collect();
         let claims: Vec<ClaimName> = units().flat_map(takes).collect();
+        let taken = match session {
+            Session::Port(port) => {
+                let streams: Vec<_> = streams.iter().map(|unit| (unit.stream, unit.first_sequence)).collect();
+                port.taken(Asked { streams: &streams, keys: &keys, claims: &claims }).await?
+            }
+            Session::Postgres(connection) => Self::query(connection, &streams, &keys, &claims).await?,
+        };
+        let mut found = Self::default();
+        for (what, nth, holder) in taken {
+            let place = usize::try_from(nth - 1).unwrap_or_default();
+            match (what, holder) {
+                ("stream", _) => _ = found.streams.insert(streams[place].stream),
+                ("key", _) => _ = found.keys.insert(keys[place].clone()),
+                (_, Some(holder)) => _ = found.claims.insert(claims[place].clone(), holder),
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
+    async fn query(
+        connection: &mut PgConnection,
+        streams: &[&Unit],
+        keys: &[ReceiptKey],
+        claims: &[ClaimName],
+    ) -> Result<Vec<(&'static str, i64, Option<Uuid>)>, sqlx::Error> {
         let rows = sqlx::query(TAKEN)
             .bind(streams.iter().map(|unit| unit.stream.tenant_id.uuid()).collect::<Vec<_>>())
             .bind(streams.iter().map(|unit| unit.stream.aggregate_type).collect::<Vec<_>>())
@@ -130,17 +155,14 @@ impl Found {
             .bind(claims.iter().map(|claim| claim.2.as_str()).collect::<Vec<_>>())
             .fetch_all(connection)
             .await?;
-        let mut found = Self::default();
-        for row in rows {
-            let (what, nth, holder): (&str, i64, Option<Uuid>) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-            let place = usize::try_from(nth - 1).unwrap_or_default();
-            match (what, holder) {
-                ("stream", _) => _ = found.streams.insert(streams[place].stream),
-                ("key", _) => _ = found.keys.insert(keys[place].clone()),
-                (_, Some(holder)) => _ = found.claims.insert(claims[place].clone(), holder),
-                _ => {}
-            }
-        }
-        Ok(found)
+        let taken = |row: &PgRow| {
+            let what = match row.try_get(0)? {
+                "stream" => "stream",
+                "key" => "key",
+                _ => "claim",
+            };
+            Ok((what, row.try_get(1)?, row.try_get(2)?))
+        };
+        rows.iter().map(taken).collect()
     }
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use holdfast_domain::kernel::TenantId;
-use sqlx::PgConnection;
 
 use crate::error::{Failure, failure};
 use crate::types::{Appended, Batch, LoadRequest, Loaded};
@@ -37,20 +36,33 @@ impl EventLog {
         let mut tx = self.pool.begin().await?;
         let mut position = lock_head(&mut tx, tenant_id).await?;
         if position.is_none() {
-            sqlx::query("INSERT INTO tenant_heads (tenant_id, position, previous, recorded_at) VALUES ($1, 0, 0, clock_timestamp()) ON CONFLICT DO NOTHING")
-                .bind(tenant_id.uuid())
-                .execute(&mut *tx)
-                .await?;
+            make_head(&mut tx, tenant_id).await?;
             position = lock_head(&mut tx, tenant_id).await?;
         }
         Ok(LockedTenant { tx, tenant_id, position: position.ok_or(sqlx::Error::RowNotFound)? })
     }
 }
 
-async fn lock_head(connection: &mut PgConnection, tenant_id: TenantId) -> Result<Option<i64>, sqlx::Error> {
+async fn make_head(tx: &mut db::Tx, tenant_id: TenantId) -> Result<(), sqlx::Error> {
+    if let Some(port) = tx.port() {
+        return port.make_head(tenant_id).await;
+    }
+    sqlx::query(
+        "INSERT INTO tenant_heads (tenant_id, position, previous, recorded_at) VALUES ($1, 0, 0, clock_timestamp()) ON CONFLICT DO NOTHING",
+    )
+    .bind(tenant_id.uuid())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn lock_head(tx: &mut db::Tx, tenant_id: TenantId) -> Result<Option<i64>, sqlx::Error> {
+    if let Some(port) = tx.port() {
+        return port.lock_head(tenant_id).await;
+    }
     sqlx::query_scalar("SELECT position FROM tenant_heads WHERE tenant_id = $1 FOR UPDATE")
         .bind(tenant_id.uuid())
-        .fetch_optional(connection)
+        .fetch_optional(&mut **tx)
         .await
 }
 
@@ -69,7 +81,7 @@ impl LockedTenant {
     /// # Errors
     /// When the database does not answer.
     pub async fn load(&mut self, request: &LoadRequest) -> Result<Loaded, LogError> {
-        load::load(&mut self.tx, request).await
+        load::load(self.tx.session(), request).await
     }
 
     /// Only units of the locked tenant. What is taken is reported, as by [`EventLog::append`].

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use holdfast_domain::kernel::TenantId;
+use sqlx::Row;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
+use crate::db::Session;
 use crate::json::JsonText;
-use crate::types::{Batch, HeadMove, NewClaim};
+use crate::port::{AppendRows, ClaimRow, EventRow, ReceiptRow, TenantRow};
+use crate::types::{Batch, HeadMove, NewClaim, ReceiptKey};
 
 /// Where a unit's events go, counted from the head's position before the batch.
 pub(super) struct Selected {
@@ -142,7 +144,11 @@ impl<'a> Rows<'a> {
     }
 
     /// Runs the append; the moves come back in no particular order.
-    pub(super) async fn append(&self, connection: &mut PgConnection) -> Result<Vec<(TenantId, HeadMove)>, sqlx::Error> {
+    pub(super) async fn append(&self, session: Session<'_>) -> Result<Vec<(TenantId, HeadMove)>, sqlx::Error> {
+        let connection = match session {
+            Session::Postgres(connection) => connection,
+            Session::Port(port) => return port.append(self.by_row()).await,
+        };
         let (t, e, r, c) = (&self.tenants, &self.events, &self.receipts, &self.claims);
         // `fetch_all` waits for the commit; `fetch_one` would not.
         let rows = sqlx::query(super::APPEND)
@@ -179,6 +185,56 @@ impl<'a> Rows<'a> {
             .fetch_all(connection)
             .await?;
         rows.iter().map(head_move).collect()
+    }
+
+    fn by_row(&self) -> AppendRows {
+        let (t, e, r, c) = (&self.tenants, &self.events, &self.receipts, &self.claims);
+        let tenant = |at: usize| TenantRow {
+            tenant_id: TenantId(t.tenant_id[at]),
+            known: t.known[at],
+            all_events: t.all_events[at],
+            ungated_events: t.ungated_events[at],
+        };
+        let event = |at: usize| EventRow {
+            tenant_id: TenantId(e.tenant_id[at]),
+            aggregate_type: e.aggregate_type[at].to_owned(),
+            aggregate_id: e.aggregate_id[at],
+            sequence: e.sequence[at],
+            event_type: e.event_type[at].to_owned(),
+            event_version: e.event_version[at].to_owned(),
+            payload: e.payload[at].0.to_owned(),
+            metadata: e.metadata[at].0.to_owned(),
+            gated: e.gated[at],
+            nth_of_all: e.nth_of_all[at],
+            nth_of_ungated: e.nth_of_ungated[at],
+        };
+        let receipt = |at: usize| ReceiptRow {
+            key: ReceiptKey {
+                tenant_id: TenantId(r.tenant_id[at]),
+                key_owner: r.key_owner[at].to_owned(),
+                idempotency_key: r.idempotency_key[at].to_owned(),
+            },
+            request_hash: r.request_hash[at].to_owned(),
+            answer: r.answer[at].0.to_owned(),
+            gated: r.gated[at],
+            nth_of_all: r.nth_of_all[at],
+            nth_of_ungated: r.nth_of_ungated[at],
+        };
+        let claim = |at: usize| ClaimRow {
+            tenant_id: TenantId(c.tenant_id[at]),
+            aggregate_type: c.aggregate_type[at].to_owned(),
+            aggregate_id: c.aggregate_id[at],
+            kind: c.kind[at].to_owned(),
+            value: c.value[at].to_owned(),
+            take: c.take[at],
+            gated: c.gated[at],
+        };
+        AppendRows {
+            tenants: (0..t.tenant_id.len()).map(tenant).collect(),
+            events: (0..e.tenant_id.len()).map(event).collect(),
+            receipts: (0..r.tenant_id.len()).map(receipt).collect(),
+            claims: (0..c.tenant_id.len()).map(claim).collect(),
+        }
     }
 }
 

@@ -93,6 +93,6 @@ impl Nats {
     }
 
     fn admin_api(&self) -> Result<jetstream::Context, NatsError> {
-        if self.is_connected() { Ok(jetstream::new(self.client.clone())) } else { Err(NatsError::NotConnected) }
+        if self.is_connected() { Ok(jetstream::new(self.client().clone())) } else { Err(NatsError::NotConnected) }
     }
 }

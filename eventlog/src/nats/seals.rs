@@ -40,7 +40,7 @@ impl Nats {
             num_replicas: self.settings.replicas,
             ..Config::default()
         };
-        jetstream::new(self.client.clone()).create_or_update_stream(config).await.map_err(NatsError::Stream)?;
+        jetstream::new(self.client().clone()).create_or_update_stream(config).await.map_err(NatsError::Stream)?;
         Ok(())
     }
 
@@ -55,7 +55,7 @@ impl Nats {
         let mut headers = HeaderMap::new();
         headers.insert(NATS_MESSAGE_ID, format!("{}:{}", seal.tenant_id, seal.size));
         let subject = format!("seals.{}", seal.tenant_id);
-        let sent = jetstream::new(self.client.clone()).publish_with_headers(subject, headers, seal.line().into()).await;
+        let sent = jetstream::new(self.client().clone()).publish_with_headers(subject, headers, seal.line().into()).await;
         sent.map_err(NatsError::Publish)?.await.map_err(NatsError::Publish)?;
         Ok(())
     }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use async_nats::jetstream;
 use async_nats::jetstream::context::{ContextBuilder, PublishAckFuture, PublishError};
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::publish::PublishAck;
 use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
 
@@ -16,6 +15,7 @@ use super::leadership::Proof;
 use super::whole::{HealError, WholeStream};
 use crate::db::Pool;
 use crate::nats::{self, Nats, NatsError};
+use crate::port::{Ack, Acknowledged, MessageServer};
 use crate::subscription::{ConsumeError, Consumer, FeedEvent};
 use crate::types::StoredEvent;
 use crate::{EventLog, LogError, failpoint};
@@ -27,7 +27,7 @@ const ACK_WITHIN: Duration = Duration::from_secs(5);
 pub(super) struct Publisher {
     pool: Pool,
     nats: Nats,
-    jetstream: jetstream::Context,
+    line: Line,
     proof: Proof,
     /// A missing stream does not show as "no responders" while our own plain subscriptions listen: it has to be asked for.
     stream: Arc<WholeStream>,
@@ -49,8 +49,8 @@ pub(super) enum PublishFailure {
 
 impl Publisher {
     pub(super) fn new(pool: Pool, nats: Nats, proof: Proof, stream: Arc<WholeStream>) -> Self {
-        let jetstream = context(&nats);
-        Self { pool, nats, jetstream, proof, stream }
+        let line = Line::of(&nats);
+        Self { pool, nats, line, proof, stream }
     }
 
     async fn publish(&self, events: &[Arc<FeedEvent>]) -> Result<(), PublishFailure> {
@@ -59,7 +59,7 @@ impl Publisher {
         }
         let ready = self.stream.ready().await.map_err(Box::new)?;
         let events = events.iter().map(|event| &***event);
-        let published = publish_all(&self.nats, &self.jetstream, events, message_id).await;
+        let published = publish_all(&self.nats, &self.line, events, message_id).await;
         if let Ok(Some(sequence)) = &published {
             self.stream.acknowledged(*sequence);
         }
@@ -72,6 +72,10 @@ impl Publisher {
 
     /// Moves the checkpoint unless somebody else has.
     async fn move_checkpoint(&self, tenant_id: TenantId, from: i64, to: i64) -> Result<(), ConsumeError> {
+        if let Some(port) = self.pool.port() {
+            let moved = port.move_checkpoint_from(SUBSCRIPTION, tenant_id, from, to).await?;
+            return if moved { Ok(()) } else { Err(ConsumeError::Moved) };
+        }
         let moved = sqlx::query(
             "INSERT INTO subscription_checkpoints AS c (tenant_id, subscription, position) VALUES ($1, $2, $4)
              ON CONFLICT (tenant_id, subscription) DO UPDATE SET position = excluded.position WHERE c.position = $3",
@@ -143,14 +147,14 @@ pub async fn republish(
     run: u32,
     mut progress: impl FnMut(i64),
 ) -> Result<u64, RepublishError> {
-    let jetstream = context(nats);
+    let line = Line::of(nats);
     let (mut after, mut published) = (after, 0);
     while after < through {
         let events = log.read(tenant_id, after, (through - after).min(500)).await?;
         let Some(last) = events.last() else { break };
         after = last.position;
         published += events.len() as u64;
-        publish_all(nats, &jetstream, events.iter(), |event| format!("{}:r{run}", message_id(event)))
+        publish_all(nats, &line, events.iter(), |event| format!("{}:r{run}", message_id(event)))
             .await
             .map_err(|error| RepublishError::Publish(Box::new(error)))?;
         progress(after);
@@ -158,8 +162,47 @@ pub async fn republish(
     Ok(published)
 }
 
+/// Where messages go.
+pub(super) enum Line {
+    JetStream(Box<jetstream::Context>),
+    Port(Arc<dyn MessageServer>),
+}
+
+enum Acking {
+    JetStream(PublishAckFuture),
+    Port(Ack),
+}
+
+impl Line {
+    pub(super) fn of(nats: &Nats) -> Self {
+        nats.port().map_or_else(|| Self::JetStream(Box::new(context(nats))), |port| Self::Port(Arc::clone(port)))
+    }
+
+    async fn send(&self, subject: String, message_id: String, payload: Vec<u8>) -> Result<Acking, PublishFailure> {
+        match self {
+            Self::JetStream(jetstream) => {
+                let message = PublishMessage::build().message_id(message_id).payload(payload.into());
+                Ok(Acking::JetStream(jetstream.send_publish(subject, message).await?))
+            }
+            Self::Port(port) => Ok(Acking::Port(port.publish(subject, message_id, payload).await.map_err(NatsError::Port)?)),
+        }
+    }
+}
+
+impl Acking {
+    async fn wait(self) -> Result<Acknowledged, PublishFailure> {
+        match self {
+            Self::JetStream(ack) => {
+                let ack = ack.await?;
+                Ok(Acknowledged { sequence: ack.sequence, duplicate: ack.duplicate })
+            }
+            Self::Port(ack) => Ok(ack.await.map_err(NatsError::Port)?),
+        }
+    }
+}
+
 /// Its own limit is out of reach: batches of several tenants that each hold a part of it would wait for each other.
-pub(super) fn context(nats: &Nats) -> jetstream::Context {
+fn context(nats: &Nats) -> jetstream::Context {
     ContextBuilder::new().ack_timeout(ACK_WITHIN).timeout(ACK_WITHIN).max_ack_inflight(1 << 20).build(nats.client().clone())
 }
 
@@ -167,7 +210,7 @@ pub(super) fn context(nats: &Nats) -> jetstream::Context {
 /// After a failure some may be published.
 pub(super) async fn publish_all<'a>(
     nats: &Nats,
-    jetstream: &jetstream::Context,
+    line: &Line,
     events: impl Iterator<Item = &'a StoredEvent>,
     message_id: impl Fn(&StoredEvent) -> String,
 ) -> Result<Option<u64>, PublishFailure> {
@@ -175,24 +218,23 @@ pub(super) async fn publish_all<'a>(
         return Err(NatsError::NotConnected.into()); // else they would wait in the client's buffer
     }
     let mut last = None;
-    let mut note = |ack: PublishAck| {
+    let mut note = |ack: Acknowledged| {
         if !ack.duplicate {
             last = Some(ack.sequence);
         }
     };
-    let mut acks: VecDeque<PublishAckFuture> = VecDeque::with_capacity(IN_FLIGHT);
+    let mut acks: VecDeque<Acking> = VecDeque::with_capacity(IN_FLIGHT);
     for event in events {
-        let message = PublishMessage::build().message_id(message_id(event)).payload(nats::encode(event)?.into());
         if acks.len() == IN_FLIGHT
             && let Some(oldest) = acks.pop_front()
         {
-            note(oldest.await?);
+            note(oldest.wait().await?);
         }
-        acks.push_back(jetstream.send_publish(nats.subject(event), message).await?);
+        acks.push_back(line.send(nats.subject(event), message_id(event), nats::encode(event)?).await?);
         failpoint::reached("relay.between_publishes");
     }
     for ack in acks {
-        note(ack.await?);
+        note(ack.wait().await?);
     }
     Ok(last)
 }

@@ -3,14 +3,14 @@
 //! A stream that was filled carries a mark in its metadata, written by nobody else: one that was made again, by whomever,
 //! carries none. A store that was put back to an older state is seen by its last messages.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_nats::jetstream;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{GetStreamError, GetStreamErrorKind};
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use holdfast_domain::kernel::TenantId;
 use tokio::sync::{RwLock, RwLockReadGuard};
@@ -18,8 +18,9 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::leadership::Proof;
-use super::publish::{self, PublishFailure};
+use super::publish::{self, Line, PublishFailure};
 use crate::nats::{self, MAX_AGE, Nats, NatsError};
+use crate::port::StreamState;
 use crate::{EventLog, LogError};
 
 const PAGE: i64 = 500;
@@ -28,7 +29,7 @@ const OVERHEAD_BYTES: i64 = 250;
 
 pub(super) struct WholeStream {
     nats: Nats,
-    jetstream: jetstream::Context,
+    line: Line,
     log: EventLog,
     proof: Proof,
     ended: CancellationToken,
@@ -43,6 +44,16 @@ pub(super) struct Known {
     seen: Option<Seen>,
     /// False after a failure, until it is looked at again.
     certain: bool,
+    /// How often the client had connected then: behind a new connection may be an older state.
+    connects: u64,
+}
+
+/// The stream as it is now.
+struct Found {
+    filled: bool,
+    seen: Seen,
+    /// None of a stand-in.
+    stream: Option<Stream>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -75,23 +86,29 @@ struct Missing {
 
 impl WholeStream {
     pub(super) fn new(nats: Nats, log: EventLog, proof: Proof, ended: CancellationToken) -> Self {
-        let jetstream = publish::context(&nats);
-        Self { nats, jetstream, log, proof, ended, known: RwLock::default(), acknowledged: AtomicU64::new(0) }
+        let line = Line::of(&nats);
+        Self { nats, line, log, proof, ended, known: RwLock::default(), acknowledged: AtomicU64::new(0) }
     }
 
     /// Returns when nothing is missing; as long as the answer is held, nobody fills the stream, so that a tenant's events
     /// keep their order.
     pub(super) async fn ready(&self) -> Result<RwLockReadGuard<'_, Known>, HealError> {
         let known = self.known.read().await;
-        if known.certain {
+        if self.is_certain(&known) {
             return Ok(known);
         }
         drop(known);
         let mut known = self.known.write().await;
-        if !known.certain {
+        if !self.is_certain(&known) {
             self.look(&mut known).await?;
         }
         Ok(known.downgrade())
+    }
+
+    /// As long as the connection stands over which it was looked at: what is published before the next look would hide what is
+    /// missing before it.
+    fn is_certain(&self, known: &Known) -> bool {
+        known.certain && known.connects == self.nats.connects()
     }
 
     /// A stream that ends below this number when it is looked at has been put back to an older state.
@@ -106,13 +123,11 @@ impl WholeStream {
 
     /// Looks at the start, after every reconnect and once in `every`: a wipe is healed also when no event follows.
     pub(super) async fn watch(&self, every: Duration) {
-        let statistics = self.nats.client().statistics();
-        let connects = || statistics.connects.load(Ordering::Relaxed);
-        let (mut looked_at, mut connected) = (None::<Instant>, connects());
+        let (mut looked_at, mut connected) = (None::<Instant>, self.nats.connects());
         while !self.ended.is_cancelled() {
-            let due = looked_at.is_none_or(|at| at.elapsed() >= every) || connects() != connected;
+            let due = looked_at.is_none_or(|at| at.elapsed() >= every) || self.nats.connects() != connected;
             if due && self.nats.is_connected() {
-                connected = connects();
+                connected = self.nats.connects();
                 let mut known = self.known.write().await;
                 match self.look(&mut known).await {
                     Ok(()) => looked_at = Some(Instant::now()),
@@ -120,6 +135,7 @@ impl WholeStream {
                 }
             }
             tokio::select! {
+                biased;
                 () = sleep(Duration::from_millis(500)) => {}
                 () = self.ended.cancelled() => {}
             }
@@ -128,9 +144,10 @@ impl WholeStream {
 
     async fn look(&self, known: &mut Known) -> Result<(), HealError> {
         known.certain = false;
+        let connects = self.nats.connects();
         let found = self.stream().await?;
-        let filled = found.as_ref().is_some_and(|stream| nats::is_filled(&stream.cached_info().config));
-        let now = found.as_ref().map(seen);
+        let filled = found.as_ref().is_some_and(|found| found.filled);
+        let now = found.map(|found| found.seen);
         let unchanged = match (&known.seen, &now) {
             (Some(before), Some(now)) => {
                 let expected = before.last_sequence.max(self.acknowledged.load(Ordering::Acquire));
@@ -139,7 +156,7 @@ impl WholeStream {
             _ => false,
         };
         if filled && unchanged {
-            *known = Known { seen: now, certain: true };
+            *known = Known { seen: now, certain: true, connects };
             return Ok(());
         }
         // The mark stays off until everything is in: whoever comes after a crash goes on from the last messages.
@@ -153,18 +170,22 @@ impl WholeStream {
         if !filled {
             self.nats.set_stream(true).await?;
         }
-        let now = self.stream().await?.as_ref().map(seen);
+        let now = self.stream().await?.map(|found| found.seen);
         self.acknowledged.store(0, Ordering::Release);
-        *known = Known { seen: now, certain: true };
+        *known = Known { seen: now, certain: true, connects };
         Ok(())
     }
 
-    async fn stream(&self) -> Result<Option<Stream>, HealError> {
+    async fn stream(&self) -> Result<Option<Found>, HealError> {
         if !self.nats.is_connected() {
             return Err(NatsError::NotConnected.into());
         }
-        match self.jetstream.get_stream(self.nats.stream_name()).await {
-            Ok(stream) => Ok(Some(stream)),
+        let jetstream = match &self.line {
+            Line::JetStream(jetstream) => jetstream,
+            Line::Port(port) => return Ok(port.stream().await.map_err(HealError::Look)?.map(Found::from)),
+        };
+        match jetstream.get_stream(self.nats.stream_name()).await {
+            Ok(stream) => Ok(Some(Found::of(stream))),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(HealError::Look(Box::new(error))),
         }
@@ -172,7 +193,7 @@ impl WholeStream {
 
     /// Publishes what is missing up to the checkpoints and would still be held, with the ids that it had: a message that is
     /// there is not taken twice. Returns how many were published.
-    async fn fill(&self, stream: &Stream) -> Result<u64, HealError> {
+    async fn fill(&self, stream: &Found) -> Result<u64, HealError> {
         let missing = self.missing(stream).await?;
         let starts = self.starts(&missing).await?;
         let mut published = 0;
@@ -184,7 +205,7 @@ impl WholeStream {
                 }
                 let events = self.log.read(missing.tenant_id, after, (missing.through - after).min(PAGE)).await?;
                 let Some(last) = events.last() else { break };
-                publish::publish_all(&self.nats, &self.jetstream, events.iter(), publish::message_id).await.map_err(Box::new)?;
+                publish::publish_all(&self.nats, &self.line, events.iter(), publish::message_id).await.map_err(Box::new)?;
                 after = last.position;
                 published += events.len() as u64;
             }
@@ -192,11 +213,11 @@ impl WholeStream {
         Ok(published)
     }
 
-    async fn missing(&self, stream: &Stream) -> Result<Vec<Missing>, HealError> {
+    async fn missing(&self, stream: &Found) -> Result<Vec<Missing>, HealError> {
         let oldest = oldest_held(MAX_AGE);
         let heads = self.log.heads().await?;
         let recent = |tenant_id: &TenantId| heads.get(tenant_id).is_some_and(|(_, recorded_at)| *recorded_at >= oldest);
-        let checkpoints: HashMap<TenantId, i64> = self.log.checkpoints(super::SUBSCRIPTION).await?;
+        let checkpoints: BTreeMap<TenantId, i64> = self.log.checkpoints(super::SUBSCRIPTION).await?.into_iter().collect();
         let mut missing = Vec::new();
         for (tenant_id, through) in checkpoints.into_iter().filter(|(tenant_id, _)| recent(tenant_id)) {
             let held = self.held(stream, tenant_id).await?.unwrap_or(through);
@@ -226,19 +247,32 @@ impl WholeStream {
 
     /// The position of the tenant's last message, 0 when there is none. None where it does not tell: somebody has asked for
     /// older events once more.
-    async fn held(&self, stream: &Stream, tenant_id: TenantId) -> Result<Option<i64>, HealError> {
-        let message = match stream.get_last_raw_message_by_subject(&self.nats.subjects_of(tenant_id)).await {
-            Ok(message) => message,
-            Err(error) if matches!(error.kind(), LastRawMessageErrorKind::NoMessageFound) => return Ok(Some(0)),
-            Err(error) => return Err(HealError::Look(Box::new(error))),
-        };
-        let again = message.headers.get("Nats-Msg-Id").is_some_and(|id| publish::is_republished(id.as_str()));
-        match nats::decode(&message.payload) {
+    async fn held(&self, stream: &Found, tenant_id: TenantId) -> Result<Option<i64>, HealError> {
+        let Some((id, payload)) = self.last_message(stream, tenant_id).await? else { return Ok(Some(0)) };
+        let again = publish::is_republished(&id);
+        match nats::decode(&payload) {
             Ok(event) => Ok((!again).then_some(event.position)),
             Err(error) => {
                 tracing::warn!(%error, "the last message of a tenant is not an event");
                 Ok(None)
             }
+        }
+    }
+
+    /// Its id and payload.
+    async fn last_message(&self, stream: &Found, tenant_id: TenantId) -> Result<Option<(String, Bytes)>, HealError> {
+        let Some(stream) = &stream.stream else {
+            let Line::Port(port) = &self.line else { return Ok(None) };
+            let last = port.last_message(tenant_id).await.map_err(HealError::Look)?;
+            return Ok(last.map(|(id, payload)| (id, payload.into())));
+        };
+        match stream.get_last_raw_message_by_subject(&self.nats.subjects_of(tenant_id)).await {
+            Ok(message) => {
+                let id = message.headers.get("Nats-Msg-Id").map(|id| id.as_str().to_owned()).unwrap_or_default();
+                Ok(Some((id, message.payload)))
+            }
+            Err(error) if matches!(error.kind(), LastRawMessageErrorKind::NoMessageFound) => Ok(None),
+            Err(error) => Err(HealError::Look(Box::new(error))),
         }
     }
 
@@ -264,9 +298,18 @@ fn oldest_held(window: Duration) -> DateTime<Utc> {
     Utc::now() - TimeDelta::from_std(window).unwrap_or_default()
 }
 
-fn seen(stream: &Stream) -> Seen {
-    let info = stream.cached_info();
-    Seen { created: info.created.to_string(), last_sequence: info.state.last_sequence }
+impl Found {
+    fn of(stream: Stream) -> Self {
+        let info = stream.cached_info();
+        let seen = Seen { created: info.created.to_string(), last_sequence: info.state.last_sequence };
+        Self { filled: nats::is_filled(&info.config), seen, stream: Some(stream) }
+    }
+}
+
+impl From<StreamState> for Found {
+    fn from(state: StreamState) -> Self {
+        Self { filled: state.filled, seen: Seen { created: state.created, last_sequence: state.last_sequence }, stream: None }
+    }
 }
 
 fn is_missing(error: &GetStreamError) -> bool {

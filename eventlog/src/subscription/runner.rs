@@ -1,6 +1,6 @@
 //! One consumer: which tenants are behind, and a bounded number of them being worked on.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,10 +27,10 @@ pub(super) struct Runner {
     source: Arc<Source>,
     share: Share,
     settings: SubscriptionSettings,
-    places: HashMap<TenantId, Place>,
+    places: BTreeMap<TenantId, Place>,
     queue: VecDeque<TenantId>,
     /// Tenants that failed and wait before they are tried again.
-    paused: HashSet<TenantId>,
+    paused: BTreeSet<TenantId>,
     working: JoinSet<Result<i64, ConsumeError>>,
     worked_on: HashMap<Id, TenantId>,
     refresh: bool,
@@ -46,9 +46,9 @@ impl Runner {
             source,
             share,
             settings,
-            places: HashMap::new(),
+            places: BTreeMap::new(),
             queue: VecDeque::new(),
-            paused: HashSet::new(),
+            paused: BTreeSet::new(),
             working: JoinSet::new(),
             worked_on: HashMap::new(),
             refresh: true,
@@ -61,6 +61,7 @@ impl Runner {
         while !shutdown.is_cancelled() {
             if self.refresh {
                 tokio::select! {
+                    biased;
                     () = self.read_checkpoints() => {}
                     () = shutdown.cancelled() => break,
                 }
@@ -68,6 +69,7 @@ impl Runner {
             self.start_work();
             let pause_ends = self.paused.iter().filter_map(|tenant_id| self.places.get(tenant_id)?.paused_until()).min();
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => {}
                 wake = wakes.recv() => match wake {
                     Some(wake) => self.woken(wake),

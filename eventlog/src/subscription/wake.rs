@@ -1,21 +1,24 @@
 //! What tells consumers that there is more to consume. Each may fail or be late: the sweep finds what the others miss.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use holdfast_domain::kernel::TenantId;
+use sqlx::postgres::PgListener;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::source::Source;
+use crate::db::Pool;
 use crate::nats::{Feed, Nats};
+use crate::port::Notifications;
 use crate::{EventLog, LogError, retry};
 
 /// Per tenant a position that exists.
-pub(super) type Reached = Arc<HashMap<TenantId, i64>>;
+pub(super) type Reached = Arc<BTreeMap<TenantId, i64>>;
 
 #[derive(Debug, Clone)]
 pub(super) enum Wake {
@@ -42,10 +45,11 @@ const BEHIND_MESSAGES: Duration = Duration::from_millis(100);
 pub(super) async fn on_messages(mut feed: Feed, source: Arc<Source>, wakers: Wakers, shutdown: CancellationToken) {
     loop {
         let first = tokio::select! {
+            biased;
             event = feed.next() => event,
             () = shutdown.cancelled() => return,
         };
-        let mut reached = HashMap::new();
+        let mut reached = BTreeMap::new();
         let mut next = Some(first);
         while let Some(event) = next {
             let (tenant_id, position) = (event.tenant_id, event.position);
@@ -69,6 +73,7 @@ pub(super) async fn on_notifications(
     let mut failures = 0;
     loop {
         let listened = tokio::select! {
+            biased;
             listened = listen(&log, &source, messages.as_ref(), &wakers, &mut failures) => listened,
             () = shutdown.cancelled() => return,
         };
@@ -76,6 +81,7 @@ pub(super) async fn on_notifications(
             tracing::warn!(%error, "not listening to the write database; the sweep goes on");
         }
         tokio::select! {
+            biased;
             () = sleep(retry::backoff(failures)) => failures += 1,
             () = shutdown.cancelled() => return,
         }
@@ -84,26 +90,49 @@ pub(super) async fn on_notifications(
 
 /// Ends with the connection.
 async fn listen(log: &EventLog, source: &Source, messages: Option<&Nats>, wakers: &Wakers, failures: &mut u32) -> Result<(), LogError> {
-    let mut listener = log.pool.listener().await?;
-    listener.listen("holdfast_log").await?;
+    let mut listener = Listener::begin(&log.pool).await?;
     *failures = 0;
-    while let Some(first) = listener.try_recv().await? {
+    while let Some(first) = listener.next().await? {
         if messages.is_some_and(Nats::is_connected) {
             sleep(BEHIND_MESSAGES).await;
         }
         let mut tenants = Vec::new();
         let mut next = Some(first);
         while let Some(notification) = next {
-            tenants.extend(notification.payload().split(',').filter_map(|id| id.parse::<TenantId>().ok()));
-            next = listener.try_recv().now_or_never().transpose()?.flatten();
+            tenants.extend(notification.split(',').filter_map(|id| id.parse::<TenantId>().ok()));
+            next = listener.next().now_or_never().transpose()?.flatten();
         }
         tenants.sort_unstable();
         tenants.dedup();
         let positions = log.positions(&tenants).await?;
         source.learn(positions.keys().copied());
-        wakers.wake(&Wake::Tenants(Arc::new(positions)));
+        wakers.wake(&Wake::Tenants(Arc::new(positions.into_iter().collect())));
     }
     Ok(())
+}
+
+enum Listener {
+    Postgres(PgListener),
+    Port(Box<dyn Notifications>),
+}
+
+impl Listener {
+    async fn begin(pool: &Pool) -> Result<Self, sqlx::Error> {
+        if let Some(port) = pool.port() {
+            return Ok(Self::Port(port.listen().await?));
+        }
+        let mut listener = pool.listener().await?;
+        listener.listen("holdfast_log").await?;
+        Ok(Self::Postgres(listener))
+    }
+
+    /// The next payload; `None` when the connection was lost.
+    async fn next(&mut self) -> Result<Option<String>, sqlx::Error> {
+        match self {
+            Self::Postgres(listener) => Ok(listener.try_recv().await?.map(|notification| notification.payload().to_owned())),
+            Self::Port(port) => port.next().await,
+        }
+    }
 }
 
 pub(super) async fn on_sweep(log: EventLog, source: Arc<Source>, wakers: Wakers, every: Duration, shutdown: CancellationToken) {
@@ -111,10 +140,12 @@ pub(super) async fn on_sweep(log: EventLog, source: Arc<Source>, wakers: Wakers,
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             _ = ticks.tick() => {}
             () = shutdown.cancelled() => return,
         }
         let heads = tokio::select! {
+            biased;
             heads = log.heads() => heads,
             () = shutdown.cancelled() => return,
         };
