@@ -113,7 +113,10 @@ impl Postgres {
     pub async fn start(&mut self) -> anyhow::Result<()> {
         if self.is_running() {
             signal(self.pid().unwrap_or(0), Signal::SIGCONT);
-            return self.until_ready().await;
+            if self.until_ready().await.is_ok() || self.is_running() {
+                return self.until_ready().await;
+            }
+            // It was about to give up, for a fault that is over.
         }
         self.configure()?;
         let log = log_file(&self.folder, &format!("{}.log", self.name))?;
