@@ -93,7 +93,7 @@ impl Client {
     where
         A::Command: std::fmt::Debug,
     {
-        let how = How { keyless: self.chance.in_1000(80), once: self.chance.in_1000(80), if_match: None };
+        let how = How { keyless: self.chance.in_1000(200), once: self.chance.in_1000(80), if_match: None };
         self.send::<A>(id, command, actor, how).await
     }
 
