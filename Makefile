@@ -63,7 +63,7 @@ bench-overload: build-bench ## More than the maximum: what is refused, what beco
 	@target/release/bench overload $(ARGS)
 
 simulate: ## Simulate 20,000 seeds: processes, faults and time in one thread each. ARGS="--seed 7 --trace"
-	cargo build --locked --workspace --bin simulation
+	cargo build --locked --workspace --bin simulation --test seeds
 	@target/debug/simulation $(if $(ARGS),$(ARGS),--seeds 20000)
 
 planted: ## Plant each known fault in a copy; the command that its header names must fail. ARGS="--found-by simulation"
