@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 pub use client::{Answer, Client, send};
 pub use flow::{Flow, Parties, bank_reference, expect};
-pub use nats::NatsServer;
+pub use nats::{NatsServer, binary as nats_binary};
 pub use stream::{EventStream, Pushed};
 pub use things::Things;
 
@@ -332,7 +332,9 @@ impl Drop for System {
 }
 
 /// Built beside the tests, which lie one folder deeper than other programs.
-fn binary() -> PathBuf {
+/// The program under test, built with the tests.
+#[must_use]
+pub fn binary() -> PathBuf {
     let here = std::env::current_exe().unwrap_or_default();
     let folders = here.ancestors().skip(1).take(2);
     folders.map(|folder| folder.join("holdfast")).find(|file| file.is_file()).unwrap_or_default()

@@ -81,7 +81,9 @@ impl Drop for NatsServer {
     }
 }
 
-fn binary() -> anyhow::Result<PathBuf> {
+/// # Errors
+/// When none is installed.
+pub fn binary() -> anyhow::Result<PathBuf> {
     let named = std::env::var_os("HOLDFAST_NATS_SERVER").map(PathBuf::from);
     let local = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.holdfast/bin/nats-server"));
     let on_path = std::env::var_os("PATH")

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use holdfast_eventlog::nats::access::{Identities, accounts, consumers_file};
 use tokio::process::Command;
 
-use super::process::{command_line, free_port, is_alive, live_pid, on_path, tail, wait_until_gone, write_private};
+use super::process::{command_line, free_port, is_alive, live_pid, on_path, program_of, tail, wait_until_gone, write_private};
 use super::state::State;
 
 /// Beside the configuration, which includes it.
@@ -80,7 +80,8 @@ impl Server {
         let pid = live_pid(&pid_file)?;
         let configuration_file = folder.join("nats.conf");
         let ours = command_line(pid).is_some_and(|line| line.contains(&*configuration_file.to_string_lossy()));
-        let program = program(folder)?;
+        // Its own program first: another process may be told of another one, or of none.
+        let program = program_of(pid).or_else(|| program(folder))?;
         ours.then_some(Self { program, pid_file, pid })
     }
 
