@@ -36,6 +36,7 @@ mod state;
 pub use admin::AdminSide;
 pub use audit::AuditSide;
 pub use commands::esign_webhook::WebhookSecrets;
+pub use commands::facts::FirstEvents;
 pub use push::{Push, StreamLimits};
 pub use queries::QuerySide;
 pub use rate_limit::PerActor;

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::{Keyring, Revocations, Verifier};
 use crate::commands::esign_webhook::WebhookSecrets;
+use crate::commands::facts::FirstEvents;
 use crate::error::ApiError;
 use crate::health::Check;
 use crate::payment_sessions::PaymentSessions;
@@ -41,6 +42,7 @@ pub struct CommandSide {
     pub sealer: Sealer,
     /// For facts of other streams that a command must name (protocols 2.7).
     pub log: EventLog,
+    pub first_events: Arc<FirstEvents>,
     /// The write database as `holdfast_writer`, for what stands beside the log (dead letters).
     pub pool: Pool,
     pub payments: Arc<dyn PaymentSessions>,

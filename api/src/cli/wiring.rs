@@ -291,6 +291,7 @@ impl Shop<'_> {
                 pool: writing,
                 sealer,
                 log,
+                first_events: Arc::default(),
                 payments: Arc::new(NoProvider),
                 webhooks: settings.esign.webhook_secrets()?,
                 files: Arc::clone(&files),

@@ -1,9 +1,14 @@
 //! Facts of other streams that a command must name, read from the log: never from a read model (protocols 2.7).
 
+use std::any::Any;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use cqrs_es::Aggregate;
 use holdfast_domain::event::EventOf;
 use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::{EventLog, StreamId};
+use lru::LruCache;
 use uuid::Uuid;
 
 use crate::commands::Side;
@@ -12,9 +17,33 @@ use crate::state::Shared;
 
 /// Events per round trip.
 const PAGE: i64 = 500;
+/// First events that are remembered, some hundred bytes each.
+const REMEMBERED: NonZeroUsize = match NonZeroUsize::new(32_768) {
+    Some(count) => count,
+    None => NonZeroUsize::MIN,
+};
+
+/// First events that were read already, by least recent use: busy wallets are named by command after command.
+pub struct FirstEvents(Mutex<LruCache<StreamId, Arc<dyn Any + Send + Sync>>>);
+
+impl Default for FirstEvents {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(REMEMBERED)))
+    }
+}
+
+impl FirstEvents {
+    fn get<E: Clone + 'static>(&self, stream: &StreamId) -> Option<E> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(stream)?.downcast_ref::<E>().cloned()
+    }
+
+    fn put<E: Send + Sync + 'static>(&self, stream: StreamId, event: E) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(stream, Arc::new(event));
+    }
+}
 
 /// The first event of a stream: what it was opened with never changes, so no later event can make this stale.
-/// None when the tenant has no such stream.
+/// None when the tenant has no such stream: that is never remembered.
 pub(crate) async fn first_event<A: EventOf>(
     shared: &Shared,
     side: &Side,
@@ -22,8 +51,15 @@ pub(crate) async fn first_event<A: EventOf>(
     aggregate_id: Uuid,
 ) -> Result<Option<A::Event>, ApiError> {
     let stream = StreamId { tenant_id, aggregate_type: A::TYPE, aggregate_id };
+    if let Some(event) = side.first_events.get::<A::Event>(&stream) {
+        return Ok(Some(event));
+    }
     let read = read::<A>(side.log.clone(), stream, 0, 1);
-    shared.tasks.run(async move { Ok(read.await?.into_iter().next()) }).await
+    let event = shared.tasks.run(async move { Ok(read.await?.into_iter().next()) }).await?;
+    if let Some(event) = &event {
+        side.first_events.put(stream, event.clone());
+    }
+    Ok(event)
 }
 
 /// The stream's state now. It may have moved on when the command is decided: only for what does not change back (a

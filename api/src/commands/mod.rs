@@ -17,7 +17,7 @@ pub(crate) mod escrow;
 pub(crate) mod escrow_end; // cancel, refund
 mod escrow_reference; // its booking, its milestone
 pub(crate) mod esign_webhook; // what signing providers tell us
-mod facts; // of other streams, from the log
+pub(crate) mod facts; // of other streams, from the log
 pub(crate) mod job;
 pub(crate) mod person; // its erasure
 pub(crate) mod projection; // orders about read models

@@ -158,6 +158,13 @@ pub fn all() -> impl Iterator<Item = &'static RouteSpec> {
     TABLES.iter().flat_map(|table| table.iter())
 }
 
+/// What a path begins with before any id: `/v1/escrows`, `/healthz`.
+pub(crate) fn area(path: &str) -> &str {
+    let second = path.match_indices('/').nth(2).map_or(path.len(), |(at, _)| at);
+    let first_id = path.find("/{").unwrap_or(path.len());
+    &path[..second.min(first_id)]
+}
+
 /// The route of a request; HEAD and OPTIONS are not served.
 pub(crate) fn find(method: &Method, pattern: &str) -> Option<&'static RouteSpec> {
     all().find(|spec| spec.path == pattern && spec.method == method.as_str())
@@ -198,6 +205,12 @@ mod tests {
     #[test]
     fn no_route_is_listed_twice() {
         assert_eq!(names().len(), all().count());
+    }
+
+    #[test]
+    fn an_area_ends_before_the_first_id() {
+        let areas = ["/v1/escrows/{escrowId}/fund", "/v1/escrows", "/escrow/{escrowId}", "/healthz", "/docs/openapi.json"].map(area);
+        assert_eq!(areas, ["/v1/escrows", "/v1/escrows", "/escrow", "/healthz", "/docs/openapi.json"]);
     }
 
     #[test]

@@ -99,6 +99,7 @@ impl Edge {
             writers,
             sealer,
             log,
+            first_events: Arc::default(),
             pool,
             payments: Arc::new(NoProvider),
             webhooks: WebhookSecrets::default(),
