@@ -84,6 +84,50 @@ async fn who_finds_no_place_is_told_at_once_and_others_are_served() -> anyhow::R
     Ok(())
 }
 
+#[test]
+fn every_bound_of_the_settings_page_has_a_size_a_metric_and_a_policy() {
+    // NFR-106
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let page = std::fs::read_to_string(root.join("docs/settings.md")).unwrap();
+    let (_, bounds) = page.split_once("## Queues and bounds").unwrap();
+    let sources: String =
+        ["api", "commands", "eventlog", "projections"].iter().map(|room| all_text(&root.join(room).join("src"))).collect();
+    let rows: Vec<Vec<&str>> = bounds
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| what ") && !line.starts_with("| ---"))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    assert!(rows.len() > 30, "{}", rows.len());
+    let mut kind = String::new();
+    for row in &rows {
+        let [what, place, size, metric, full] = row[..] else { panic!("{row:?}") };
+        assert!(!what.is_empty() && !size.is_empty() && !full.is_empty(), "{row:?}");
+        // "the same": as in the row before.
+        for file in place.split('`').filter(|part| part.ends_with(".rs")) {
+            assert!(root.join(file).is_file(), "{file} of {what:?} is not there");
+        }
+        let metrics: Vec<_> = metric.split('`').filter(|part| part.contains("holdfast_") || part.starts_with('…')).collect();
+        assert!(!metrics.is_empty() || metric == "the same" || place.ends_with("cache.rs`"), "{what:?} has no metric");
+        for metric in metrics {
+            let name = metric.split('{').next().unwrap_or_default();
+            kind = if name.starts_with('…') { kind } else { name.to_owned() };
+            assert!(sources.contains(&format!("\"{kind}\"")), "{kind} of {what:?} is not measured");
+        }
+    }
+}
+
+fn all_text(folder: &std::path::Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .map(|path| {
+            if path.is_dir() {
+                return all_text(&path);
+            }
+            std::fs::read_to_string(&path).unwrap_or_default()
+        })
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_need_no_place_of_queries() -> anyhow::Result<()> {
     // ANA-57
