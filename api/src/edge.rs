@@ -12,7 +12,9 @@ use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
 use holdfast_domain::kernel::{CorrelationId, RequestId};
 use uuid::Uuid;
 
+use crate::connection::Busy;
 use crate::error::ApiError;
+use crate::kept_body::keep;
 use crate::routes;
 
 /// Made here for every request; in its logs, errors and events (NFR-105).
@@ -44,6 +46,7 @@ impl FromRequest for EdgeContext {
 /// The outermost layer.
 pub(crate) async fn edge(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
+    let busy = Busy::with(&request);
     let context = EdgeContext::of(request.headers());
     request.extensions_mut().insert(context);
     let method = request.method().clone();
@@ -51,7 +54,10 @@ pub(crate) async fn edge(request: ServiceRequest, next: Next<impl MessageBody + 
     let mut response = in_our_format(next.call(request).await?.map_into_boxed_body(), context.request_id);
     add_headers(response.headers_mut(), context, &route);
     measure(&method, route, response.status(), started);
-    Ok(response)
+    Ok(match busy {
+        Some(busy) => response.map_body(|_, body| keep(body, busy)),
+        None => response,
+    })
 }
 
 /// Whatever went wrong on the way, the body is the documented one and names the request.

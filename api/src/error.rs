@@ -165,6 +165,11 @@ impl ApiError {
         Self::new(Kind::Unavailable, "UNAVAILABLE", message).retry_after(1)
     }
 
+    /// As many requests of this kind are in work as there are places.
+    pub(crate) fn overloaded() -> Self {
+        Self::new(Kind::Unavailable, "OVERLOADED", "too many requests of this kind are in work: try again in a moment").retry_after(1)
+    }
+
     /// The database answers and the file storage does not.
     pub(crate) fn files_unavailable() -> Self {
         Self::new(Kind::Unavailable, "FILES_UNAVAILABLE", "files cannot be reached at the moment").retry_after(1)

@@ -15,14 +15,18 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::QuerySide;
+use crate::connection::Connection;
 use crate::error::ApiError;
+use crate::long_answer::long_answer;
 use crate::request::PathId;
 use crate::routes::{Kind, RouteSpec};
 use crate::state::{CommandSide, Shared};
 
+pub(crate) const PATH: &str = "/v1/files/{token}";
+
 pub(crate) const ROUTES: &[RouteSpec] = &[
-    RouteSpec::signed("PUT", "/v1/files/{token}", Kind::Command, || web::put().to(take_file)),
-    RouteSpec::signed("GET", "/v1/files/{token}", Kind::Query, || web::get().to(give_file)),
+    RouteSpec::signed("PUT", PATH, Kind::Command, || web::put().to(take_file)),
+    RouteSpec::signed("GET", PATH, Kind::Query, || web::get().to(give_file)),
 ];
 
 /// A file may take its time as long as something comes.
@@ -92,7 +96,12 @@ async fn hand_over(mut body: Payload, pieces: mpsc::Sender<Result<Bytes, BrokeOf
 /// The bytes of a file, always as a download. Fails with `FILE_LINK_INVALID`, `FILE_LINK_EXPIRED`, `FILE_NOT_FOUND`.
 #[utoipa::path(get, path = "/v1/files/{token}", tag = "assets", params(("token" = String, Path)),
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream")))]
-pub(crate) async fn give_file(token: PathId<String>, shared: Shared, side: Data<QuerySide>) -> Result<HttpResponse, ApiError> {
+pub(crate) async fn give_file(
+    token: PathId<String>,
+    connection: Connection,
+    shared: Shared,
+    side: Data<QuerySide>,
+) -> Result<HttpResponse, ApiError> {
     let download = side.files.open_download(&token.0, Utc::now()).map_err(|refusal| ApiError::by_rule(&refusal))?;
     let (files, key) = (Arc::clone(&side.files), download.key.clone());
     let content = shared.tasks.run(async move { files.read(&key).await.map_err(refused) }).await?;
@@ -106,7 +115,7 @@ pub(crate) async fn give_file(token: PathId<String>, shared: Shared, side: Data<
         .insert_header((CACHE_CONTROL, "private, no-store"))
         // As it is, with its length.
         .insert_header(ContentEncoding::Identity)
-        .body(SizedStream::new(content.size, pieces)))
+        .body(SizedStream::new(content.size, long_answer(&shared.tasks, connection, pieces))))
 }
 
 /// A refusal of the storage, or that it does not answer.

@@ -29,6 +29,8 @@ pub struct Check {
     /// False: the process is ready without it (NATS).
     required: bool,
     ask: Arc<dyn Fn() -> BoxFuture<'static, Result<String, Unwell>> + Send + Sync>,
+    /// Whoever looks holds it: anybody may ask, and nobody makes us look more than once at a time.
+    seen: Arc<Mutex<Option<Seen>>>,
 }
 
 /// What is wrong, for operators. Shown to anyone who asks, so it names no host, user or statement.
@@ -46,7 +48,7 @@ pub struct CheckResult {
     pub detail: String,
 }
 
-/// What an expensive check said last, and when.
+/// What a check said last, and when it began to look.
 type Seen = (Instant, Result<String, Unwell>);
 
 impl Check {
@@ -54,7 +56,7 @@ impl Check {
     where
         F: Future<Output = Result<String, Unwell>> + Send + 'static,
     {
-        Self { name, required, ask: Arc::new(move || Box::pin(ask())) }
+        Self { name, required, ask: Arc::new(move || Box::pin(ask())), seen: Arc::default() }
     }
 
     /// A database that must answer.
@@ -124,14 +126,31 @@ impl Check {
 
     /// The answer, or that there was none in time. What was begun is not cancelled: it ends by the server's own timers.
     pub(crate) async fn run(&self, runtime: &tokio::runtime::Handle) -> CheckResult {
-        let answer = tokio::time::timeout(PATIENCE, runtime.spawn((self.ask)())).await;
-        let (ok, detail) = match answer {
-            Ok(Ok(Ok(detail))) => (true, detail),
-            Ok(Ok(Err(problem))) => (false, problem.0),
-            Ok(Err(_)) => (false, "the check failed".to_owned()),
+        let (ok, detail) = match tokio::time::timeout(PATIENCE, self.look(runtime)).await {
+            Ok(Ok(detail)) => (true, detail),
+            Ok(Err(problem)) => (false, problem.0),
             Err(_) => (false, "no answer in time".to_owned()),
         };
         CheckResult { name: self.name, ok, required: self.required, detail }
+    }
+
+    /// An answer that was looked for since the question: those who wait for their turn share the next one.
+    async fn look(&self, runtime: &tokio::runtime::Handle) -> Result<String, Unwell> {
+        let asked = Instant::now();
+        let mut seen = Arc::clone(&self.seen).lock_owned().await;
+        if let Some((begun, answer)) = &*seen
+            && *begun >= asked
+        {
+            return answer.clone();
+        }
+        let asking = (self.ask)();
+        let looking = runtime.spawn(async move {
+            let begun = Instant::now();
+            let answer = asking.await;
+            *seen = Some((begun, answer.clone()));
+            answer
+        });
+        looking.await.unwrap_or_else(|_| Err(Unwell("the check failed".to_owned())))
     }
 }
 
@@ -160,4 +179,33 @@ async fn lag(log: &EventLog, read: &Pool) -> anyhow::Result<i64> {
 fn hidden(name: &str, error: &sqlx::Error) -> Unwell {
     tracing::warn!(check = name, %error, "a readiness check failed");
     Unwell("does not answer".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn however_many_ask_one_looks_at_a_time_and_nobody_gets_an_old_answer() {
+        // NFR-108
+        let looks = Arc::new(AtomicUsize::new(0));
+        let check = Check::new("slow", true, {
+            let looks = Arc::clone(&looks);
+            move || {
+                let look = looks.fetch_add(1, Ordering::SeqCst) + 1;
+                async move {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    Ok(look.to_string())
+                }
+            }
+        });
+        let runtime = tokio::runtime::Handle::current();
+        let answers = futures::future::join_all((0..100).map(|_| check.run(&runtime))).await;
+        assert!(answers.iter().all(|answer| answer.ok));
+        assert!(looks.load(Ordering::SeqCst) <= 2, "{looks:?}");
+        let before = looks.load(Ordering::SeqCst);
+        assert_eq!(check.run(&runtime).await.detail, (before + 1).to_string());
+    }
 }

@@ -14,6 +14,7 @@ mod admin;
 mod audit;
 mod call_sheet;
 mod commands;
+mod connection; // how long clients may be silent
 mod edge;
 mod error;
 pub mod esign_settings;
@@ -22,6 +23,9 @@ mod files;
 mod fingerprint;
 #[cfg(test)]
 mod fuzz;
+mod in_flight; // places for requests in work
+mod kept_body;
+mod long_answer;
 mod openapi;
 mod otp;
 mod platform;
@@ -37,6 +41,7 @@ pub use admin::AdminSide;
 pub use audit::AuditSide;
 pub use commands::esign_webhook::WebhookSecrets;
 pub use commands::facts::FirstEvents;
+pub use in_flight::InFlightLimits;
 pub use push::{Push, StreamLimits};
 pub use queries::QuerySide;
 pub use rate_limit::PerActor;

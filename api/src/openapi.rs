@@ -306,7 +306,7 @@ fn errors(spec: &RouteSpec) -> &'static [(&'static str, &'static str)] {
         ("403", "`POLICY_DENIED`"),
         ("404", "`*_NOT_FOUND`: missing, or another's"),
         ("500", "`INTERNAL`"),
-        ("503", "`PROJECTION_BEHIND`, `UNAVAILABLE`; with `Retry-After`"),
+        ("503", "`PROJECTION_BEHIND`, `UNAVAILABLE`, `OVERLOADED`; with `Retry-After`"),
     ];
     const COMMAND: &[(&str, &str)] = &[
         ("400", "`VALIDATION_FAILED`, `IDEMPOTENCY_KEY_REQUIRED`"),
@@ -320,7 +320,7 @@ fn errors(spec: &RouteSpec) -> &'static [(&'static str, &'static str)] {
         ("415", "`UNSUPPORTED_MEDIA_TYPE`"),
         ("422", "A rule refuses these values; `AMOUNT_INVALID`, `AMOUNT_PRECISION`, `IDEMPOTENCY_KEY_REUSED`"),
         ("500", "`INTERNAL`"),
-        ("503", "`UNAVAILABLE`, `OUTCOME_UNKNOWN`: repeat with the same key; with `Retry-After`"),
+        ("503", "`OVERLOADED`, `UNAVAILABLE`, `OUTCOME_UNKNOWN`: repeat with the same key; with `Retry-After`"),
     ];
     if spec.kind == Kind::Command { COMMAND } else { QUERY }
 }

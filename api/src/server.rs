@@ -21,11 +21,12 @@ use crate::admin::AdminSide;
 use crate::audit::AuditSide;
 use crate::auth::{Keyring, Revocations, TokenPolicy, Verifier, guard};
 use crate::commands::batch::{Door, Opened};
+use crate::connection;
 use crate::edge::edge;
 use crate::error::ApiError;
 use crate::health::Check;
+use crate::in_flight::{InFlight, InFlightLimits};
 use crate::platform;
-use crate::push;
 use crate::queries::QuerySide;
 use crate::root_span::RequestSpan;
 use crate::routes::{self, Access, Kind, RouteSpec};
@@ -33,7 +34,8 @@ use crate::state::{CommandSide, Shared, SharedState, Tasks};
 
 /// Whole request bodies; JSON bodies have a lower limit of their own.
 const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// `connection` does it, and better: this timer starts with the connection, and never again on it.
+const HEAD_TIMEOUT: Duration = Duration::ZERO;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_CONNECTIONS_PER_WORKER: usize = 2_000;
@@ -56,6 +58,7 @@ pub struct ServerConfig {
     pub revocations: Arc<Revocations>,
     /// Fingerprints of requests are made with it; it never changes.
     pub request_hash_key: [u8; 32],
+    pub in_flight: InFlightLimits,
 }
 
 /// What the server serves: its sides, and what tells how they are.
@@ -94,6 +97,7 @@ pub fn bind(config: ServerConfig, parts: Parts) -> std::io::Result<BoundServer> 
         checks: parts.checks,
         metrics: parts.metrics.clone(),
         tasks: tasks.clone(),
+        in_flight: Arc::new(InFlight::new(&config.in_flight)),
     });
     let sides = Sides {
         commands: parts.commands.map(Data::new),
@@ -127,7 +131,7 @@ pub fn bind(config: ServerConfig, parts: Parts) -> std::io::Result<BoundServer> 
             .wrap(TracingLogger::<RequestSpan>::new())
             .wrap(from_fn(edge))
     })
-    .on_connect(push::remember)
+    .on_connect(connection::remember)
     .workers(config.workers.max(1))
     .keep_alive(KEEP_ALIVE)
     .client_request_timeout(HEAD_TIMEOUT)
@@ -321,6 +325,7 @@ mod tests {
             checks: vec![Check::new("sulking", false, || std::future::ready(Err(crate::health::Unwell("no".to_owned()))))],
             metrics: None,
             tasks: Tasks::new(Handle::current()),
+            in_flight: Arc::new(InFlight::new(&InFlightLimits::default())),
         });
         let app = App::new()
             .configure(|app| add_data(app, shared, Sides::default()))

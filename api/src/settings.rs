@@ -7,6 +7,7 @@ mod auth; // tokens
 mod database; // the two databases
 mod files; // where they are kept
 mod keys; // secrets, and who keeps the master key
+mod limits; // of what is in work at once
 mod seals; // how the logs are sealed
 mod sessions; // how soon their end is noticed
 mod sources; // files, environment, flags
@@ -19,12 +20,11 @@ use config::ConfigError;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
-use crate::StreamLimits;
-
 pub use auth::Auth;
 pub use database::{Connections, Database, DatabaseRole, Passwords, Side};
 pub use files::{Bucket, Files, FilesBackend};
 pub use keys::{Keys, KmsKind, Secrets, Vault};
+pub use limits::Limits;
 pub use seals::Seals;
 pub use sessions::Sessions;
 pub use sources::{Sources, existing};
@@ -111,35 +111,6 @@ pub struct Nats {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Writers of this process; 0: one per core.
-    pub writers: usize,
-    /// Commands that may wait per writer; beyond it callers get 503 with Retry-After.
-    pub writer_queue: usize,
-    /// How long a query waits for `X-Min-Position`.
-    pub min_position_wait_ms: u64,
-    /// Streams of events that one user may read at the same time: 1 to 20.
-    pub streams_per_user: usize,
-    /// Those of all users, in this process.
-    pub streams: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        let StreamLimits { per_user, total } = StreamLimits::default();
-        Self { writers: 0, writer_queue: 4096, min_position_wait_ms: 5_000, streams_per_user: per_user, streams: total }
-    }
-}
-
-impl Limits {
-    #[must_use]
-    pub fn streams(&self) -> StreamLimits {
-        StreamLimits { per_user: self.streams_per_user, total: self.streams }
-    }
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
     /// `tracing` filter, e.g. `info,holdfast=debug`.
     pub log: String,
@@ -219,13 +190,7 @@ impl Settings {
             return Err(invalid("http.cors_origins", "wildcards are not allowed"));
         }
         self.sessions.check()?;
-        if !(1..=20).contains(&self.limits.streams_per_user) {
-            return Err(invalid("limits.streams_per_user", "must be 1 to 20"));
-        }
-        if self.limits.writer_queue == 0 {
-            return Err(invalid("limits.writer_queue", "must be at least 1"));
-        }
-        Ok(())
+        self.limits.check()
     }
 
     /// Where a client reaches the API of this process.

@@ -17,6 +17,7 @@ use crate::commands::esign_webhook::WebhookSecrets;
 use crate::commands::facts::FirstEvents;
 use crate::error::ApiError;
 use crate::health::Check;
+use crate::in_flight::{InFlight, Place, holding};
 use crate::payment_sessions::PaymentSessions;
 use crate::rate_limit::PerActor;
 
@@ -33,6 +34,7 @@ pub(crate) struct SharedState {
     pub(crate) checks: Vec<Check>,
     pub(crate) metrics: Option<PrometheusHandle>,
     pub(crate) tasks: Tasks,
+    pub(crate) in_flight: Arc<InFlight>,
 }
 
 /// The write side, as handlers reach it.
@@ -54,7 +56,8 @@ pub struct CommandSide {
 }
 
 /// Where handlers do their work: on the process's own runtime, not on the connection's thread, so that a client that
-/// goes away cancels nothing (docs/settings.md, "HTTP"), and a stopping server waits for what it has begun.
+/// goes away cancels nothing (docs/settings.md, "HTTP"), and a stopping server waits for what it has begun. A task holds the
+/// place of the request that began it.
 #[derive(Clone)]
 pub(crate) struct Tasks {
     runtime: Handle,
@@ -76,14 +79,14 @@ impl Tasks {
         work: impl Future<Output = Result<T, ApiError>> + Send + 'static,
     ) -> Result<T, ApiError> {
         use tracing::Instrument as _;
-        let task = self.tracker.spawn_on(work.in_current_span(), &self.runtime);
+        let task = self.tracker.spawn_on(holding(Place::held(), work).in_current_span(), &self.runtime);
         task.await.unwrap_or_else(|error| Err(ApiError::internal(&error)))
     }
 
     /// For work that outlives the handler that began it.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         use tracing::Instrument as _;
-        self.tracker.spawn_on(work.in_current_span(), &self.runtime);
+        self.tracker.spawn_on(holding(Place::held(), work).in_current_span(), &self.runtime);
     }
 
     /// Returns when everything that was begun is done.

@@ -98,7 +98,10 @@ impl Sealer {
         // Before the question: a key is never used longer after its destruction than said.
         let read_at = Instant::now();
         let (key, secret) = self.store.current(tenant_id, subject).await?;
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner).put((tenant_id, subject), (key, secret, read_at));
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        cached.put((tenant_id, subject), (key, secret, read_at));
+        metrics::gauge!("holdfast_keys_remembered", "of" => "persons").set(f64::from(u32::try_from(cached.len()).unwrap_or(u32::MAX)));
+        drop(cached);
         Ok((key, secret))
     }
 }

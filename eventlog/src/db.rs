@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
+use metrics::Gauge;
 use sqlx::migrate::MigrateError;
 use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
@@ -27,6 +28,8 @@ pub type Connection = PoolConnection<Postgres>;
 #[derive(Debug, Clone)]
 pub struct Pool {
     inner: Inner,
+    /// Callers that wait for a connection, for `acquire_timeout` at most.
+    waiting: Gauge,
 }
 
 #[derive(Debug, Clone)]
@@ -169,13 +172,14 @@ impl Pool {
             pool = pool.after_release(check);
         }
         let inner = pool.connect_with(settings.apply(url.parse()?)).await?;
-        Ok(Self { inner: Inner::Postgres(inner) })
+        let waiting = metrics::gauge!("holdfast_pool_waiting", "pool" => settings.application_name);
+        Ok(Self { inner: Inner::Postgres(inner), waiting })
     }
 
     /// A pool over a stand-in, which answers the statements of [`port::Database`] and no others.
     #[must_use]
     pub fn over(port: Arc<dyn port::Database>) -> Self {
-        Self { inner: Inner::Port(port) }
+        Self { inner: Inner::Port(port), waiting: Gauge::noop() }
     }
 
     /// The stand-in, if that is what this pool reaches.
@@ -196,7 +200,7 @@ impl Pool {
 
     pub(crate) async fn autocommit(&self) -> Result<Autocommit, sqlx::Error> {
         match &self.inner {
-            Inner::Postgres(pool) => Ok(Autocommit::Postgres(pool.acquire().await?)),
+            Inner::Postgres(_) => Ok(Autocommit::Postgres(self.acquire().await?)),
             Inner::Port(port) => Ok(Autocommit::Port(Arc::clone(port))),
         }
     }
@@ -206,6 +210,7 @@ impl Pool {
     /// # Errors
     /// When none is free in time or the server does not let us in.
     pub async fn acquire(&self) -> Result<Connection, sqlx::Error> {
+        let _until_had = Waiting::new(&self.waiting);
         self.postgres()?.acquire().await
     }
 
@@ -223,7 +228,7 @@ impl Pool {
     /// # Errors
     /// When no connection is free in time or the server refuses the statement.
     pub async fn begin_with(&self, sql: &str) -> Result<Tx, sqlx::Error> {
-        let connection = self.postgres()?.acquire().await?;
+        let connection = self.acquire().await?;
         let mut tx = Tx { inner: TxInner::Postgres { connection, open: true } };
         tx.execute(sqlx::raw_sql(sql)).await?;
         Ok(tx)
@@ -261,6 +266,22 @@ impl Pool {
         if let Inner::Postgres(pool) = &self.inner {
             pool.close().await;
         }
+    }
+}
+
+/// Counts one who waits for a connection.
+struct Waiting<'a>(&'a Gauge);
+
+impl<'a> Waiting<'a> {
+    fn new(gauge: &'a Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
     }
 }
 

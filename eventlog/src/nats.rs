@@ -29,6 +29,8 @@ pub use seals::SEALS;
 
 /// How long the stream holds messages for outside consumers.
 pub const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Messages that wait for our consumers. More are dropped, and read from the log.
+const WAITING_MESSAGES: usize = 16_384;
 /// In the metadata of a stream that holds what the checkpoints say.
 const FILLED: &str = "holdfast-filled";
 
@@ -115,7 +117,15 @@ impl Nats {
             .max_reconnects(None)
             .reconnect_delay_callback(|attempts| Duration::from_millis(100 << attempts.min(4)))
             .require_tls(settings.require_tls)
-            .event_callback(|event| async move { tracing::info!(%event, "nats") });
+            .subscription_capacity(WAITING_MESSAGES)
+            .event_callback(|event| async move {
+                if matches!(event, async_nats::Event::SlowConsumer(_)) {
+                    metrics::counter!("holdfast_nats_messages_dropped_total").increment(1);
+                    tracing::debug!(%event, "nats");
+                } else {
+                    tracing::info!(%event, "nats");
+                }
+            });
         if let Some(seed) = &settings.nkey_seed {
             options = options.nkey(seed.clone());
         }

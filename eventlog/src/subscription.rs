@@ -118,7 +118,7 @@ pub async fn run(
     let mut wakers = Vec::new();
     for consumer in consumers {
         let (waker, wakes) = mpsc::channel(1024);
-        wakers.push(waker);
+        wakers.push(wake::Waker { subscription: consumer.name().to_owned(), wakes: waker });
         let share = if settings.share_tenants {
             let (share, keeping) = lease::keep(log.clone(), consumer.name().to_owned(), shutdown.clone());
             tasks.spawn(keeping);

@@ -17,6 +17,10 @@ use uuid::Uuid;
 /// What projectors notify on: `<tenant> <projection> <position>`, once per committed batch.
 pub const CHANNEL: &str = "holdfast_read";
 
+/// Positions that are kept. Of tenants that nobody waits for they are all forgotten when there are more: whoever asks waits for the
+/// next look.
+const KEPT: usize = 200_000;
+
 /// How far the read models have come, as far as anybody has asked. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Positions {
@@ -38,6 +42,8 @@ struct Shared {
     look: Notify,
     /// Bounds how many wait.
     places: Semaphore,
+    /// Positions that are kept.
+    most: usize,
 }
 
 #[derive(Debug, Default)]
@@ -59,13 +65,17 @@ impl Positions {
     /// it the sweep alone finds out. At most `max_waiting` requests wait at the same time.
     #[must_use]
     pub fn start(pool: Pool, listen_url: Option<String>, max_waiting: usize, shutdown: CancellationToken) -> Self {
-        let shared = Arc::new(Shared { state: Mutex::default(), look: Notify::new(), places: Semaphore::new(max_waiting) });
-        let positions = Self { shared };
+        let positions = Self::keeping(KEPT, max_waiting);
         tokio::spawn(positions.clone().watch(pool, shutdown.clone()));
         if let Some(url) = listen_url {
             tokio::spawn(positions.clone().listen(url, shutdown));
         }
         positions
+    }
+
+    fn keeping(most: usize, max_waiting: usize) -> Self {
+        let shared = Shared { state: Mutex::default(), look: Notify::new(), places: Semaphore::new(max_waiting), most };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Answers with the least position of `projections` as soon as it is at least `min_position`.
@@ -158,6 +168,11 @@ impl Positions {
                 waiters.moved.notify_waiters();
             }
         }
+        let State { positions, waiting } = &mut *state;
+        if positions.len() > self.shared.most {
+            positions.retain(|(tenant_id, _), _| waiting.contains_key(tenant_id));
+        }
+        show("holdfast_positions_known", positions.len());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -178,6 +193,7 @@ impl<'a> Waiting<'a> {
         let waiters = state.waiting.entry(tenant_id).or_default();
         waiters.count += 1;
         let moved = Arc::clone(&waiters.moved);
+        state.show();
         drop(state);
         positions.shared.look.notify_one();
         Self { positions, tenant_id, moved }
@@ -193,7 +209,18 @@ impl Drop for Waiting<'_> {
                 state.waiting.remove(&self.tenant_id);
             }
         }
+        state.show();
     }
+}
+
+impl State {
+    fn show(&self) {
+        show("holdfast_position_waiters", self.waiting.values().map(|waiters| waiters.count).sum());
+    }
+}
+
+fn show(gauge: &'static str, count: usize) {
+    metrics::gauge!(gauge).set(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
 }
 
 /// How far each projection has come for the tenant; those that have not begun are missing.
@@ -225,7 +252,7 @@ mod tests {
     }
 
     fn positions(max_waiting: usize) -> Positions {
-        Positions { shared: Arc::new(Shared { state: Mutex::default(), look: Notify::new(), places: Semaphore::new(max_waiting) }) }
+        Positions::keeping(KEPT, max_waiting)
     }
 
     #[tokio::test]
@@ -242,6 +269,18 @@ mod tests {
         positions.learn([(tenant(), "b".to_owned(), 6)]);
         assert_eq!(waiter.await.unwrap(), Ok(6));
         assert!(positions.state().waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn too_many_positions_are_forgotten_but_not_those_that_are_waited_for() {
+        let positions = Positions::keeping(3, 1);
+        let waiting = Waiting::new(&positions, tenant());
+        positions.learn([(tenant(), "a".to_owned(), 1)]);
+        positions.learn((0..4).map(|other| (TenantId(Uuid::from_u128(other)), "b".to_owned(), 1)));
+        assert_eq!(positions.state().positions.keys().map(|(tenant_id, _)| *tenant_id).collect::<Vec<_>>(), [tenant()]);
+        drop(waiting);
+        positions.learn((0..4).map(|other| (TenantId(Uuid::from_u128(other)), "b".to_owned(), 1)));
+        assert!(positions.state().positions.len() <= 3);
     }
 
     #[tokio::test]

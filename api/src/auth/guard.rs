@@ -1,5 +1,5 @@
 //! In front of every route: who calls, for which tenant, and may they come in. Deny by default: a route that is not
-//! in the table, or a caller without its capability, gets no further.
+//! in the table, or a caller without its capability, gets no further. Before that: is there a place for it.
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -12,13 +12,45 @@ use serde_json::json;
 use crate::auth::{Barred, Identity, holds, now_s};
 use crate::edge::EdgeContext;
 use crate::error::ApiError;
+use crate::in_flight::{Lane, Place};
+use crate::kept_body::keep;
 use crate::request::Caller;
 use crate::routes::{self, Access, Kind, RouteSpec};
 use crate::state::Shared;
 
-/// Answers at once, or hands the request on with its [`Caller`].
+/// Answers at once, or hands the request on with its place and its [`Caller`].
 pub(crate) async fn guard(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, Error> {
-    match admit(&request).await {
+    match place(&request) {
+        Ok((spec, None)) => admitted(request, spec, next).await,
+        Ok((spec, Some(place))) => {
+            let response = place.clone().hold(admitted(request, spec, next)).await?;
+            Ok(response.map_body(|_, body| keep(body, place)))
+        }
+        Err(error) => Ok(request.error_response(error)),
+    }
+}
+
+/// The route, and a place in its lane: none for the documentation, for what needs no place, and inside a batch, which has one.
+fn place(request: &ServiceRequest) -> Result<(Option<&'static RouteSpec>, Option<Place>), ApiError> {
+    let pattern = request.match_pattern().ok_or_else(ApiError::route_not_found)?;
+    if routes::is_documentation(&pattern) {
+        return Ok((None, None));
+    }
+    let spec = routes::find(request.method(), &pattern).ok_or_else(|| ApiError::method_not_allowed(routes::methods_of(&pattern)))?;
+    let Some(lane) = Lane::of(spec).filter(|_| Place::held().is_none()) else { return Ok((Some(spec), None)) };
+    Ok((Some(spec), Some(shared(request)?.in_flight.take(lane)?)))
+}
+
+fn shared(request: &ServiceRequest) -> Result<&Shared, ApiError> {
+    request.app_data::<Shared>().ok_or_else(ApiError::internal_silent)
+}
+
+async fn admitted(
+    request: ServiceRequest,
+    spec: Option<&'static RouteSpec>,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    match admit(&request, spec).await {
         Ok(caller) => {
             if let Some(caller) = caller {
                 tracing::Span::current().record("tenant_id", tracing::field::display(caller.tenant_id));
@@ -31,18 +63,14 @@ pub(crate) async fn guard(request: ServiceRequest, next: Next<impl MessageBody +
 }
 
 /// `None` for public routes.
-async fn admit(request: &ServiceRequest) -> Result<Option<Caller>, ApiError> {
-    let pattern = request.match_pattern().ok_or_else(ApiError::route_not_found)?;
-    if routes::is_documentation(&pattern) {
-        return Ok(None);
-    }
-    let spec = routes::find(request.method(), &pattern).ok_or_else(|| ApiError::method_not_allowed(routes::methods_of(&pattern)))?;
+async fn admit(request: &ServiceRequest, spec: Option<&'static RouteSpec>) -> Result<Option<Caller>, ApiError> {
+    let Some(spec) = spec else { return Ok(None) };
     let any_of = match spec.access {
         Access::Public | Access::Signed => return Ok(None),
         Access::Authenticated => None,
         Access::Requires(any_of) => Some(any_of),
     };
-    let shared = request.app_data::<Shared>().ok_or_else(ApiError::internal_silent)?;
+    let shared = shared(request)?;
     let identity = authenticate(request, shared)?;
     said_once(request)?;
     not_revoked(shared, &identity).await?;

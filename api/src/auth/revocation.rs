@@ -21,6 +21,11 @@ const TENANTS: NonZeroUsize = match NonZeroUsize::new(1_024) {
     Some(count) => count,
     None => NonZeroUsize::MIN,
 };
+/// Revoked sessions of one tenant that are kept. Of a tenant that has more nobody is let in, until some may be forgotten: to leave
+/// one out would let it in again.
+const SESSIONS_OF_TENANT: usize = 100_000;
+/// Of all tenants; sets that were not asked for longest go first.
+const SESSIONS: usize = 400_000;
 /// A database that takes longer counts as not answering.
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// So long nobody tries again after that.
@@ -60,6 +65,14 @@ pub struct Revocations {
     /// Where the database is asked: connections belong to one runtime.
     runtime: Handle,
     tenants: Mutex<LruCache<TenantId, Arc<Tenant>>>,
+    most: Most,
+}
+
+/// Sessions that are kept.
+#[derive(Debug, Clone, Copy)]
+struct Most {
+    of_tenant: usize,
+    in_all: usize,
 }
 
 #[derive(Default)]
@@ -82,7 +95,7 @@ impl Revocations {
     /// Reads the read model as `holdfast_reader`. Must be called on the pool's runtime.
     #[must_use]
     pub fn stored(pool: Pool, policy: RevocationPolicy) -> Arc<Self> {
-        Self::from_source(policy, move |tenant_id, position| {
+        Self::from_source(policy, Most::default(), move |tenant_id, position| {
             let pool = pool.clone();
             Box::pin(async move { Ok(revoked_after(&pool, tenant_id, position, Utc::now()).await?.value) })
         })
@@ -90,10 +103,11 @@ impl Revocations {
 
     fn from_source(
         policy: RevocationPolicy,
+        most: Most,
         source: impl Fn(TenantId, i64) -> BoxFuture<'static, Result<Vec<RevokedSession>, QueryError>> + Send + Sync + 'static,
     ) -> Arc<Self> {
         let tenants = Mutex::new(LruCache::new(TENANTS));
-        Arc::new(Self { source: Box::new(source), policy, runtime: Handle::current(), tenants })
+        Arc::new(Self { source: Box::new(source), policy, runtime: Handle::current(), tenants, most })
     }
 
     /// How often a long-lived connection should ask again.
@@ -121,7 +135,7 @@ impl Revocations {
                 }
             }
         }
-        tenant.answer(session_id, self.policy.patience)
+        tenant.answer(session_id, self.policy.patience, self.most.of_tenant)
     }
 
     fn tenant(&self, tenant_id: TenantId) -> Arc<Tenant> {
@@ -142,13 +156,30 @@ impl Revocations {
                 Ok(Err(error)) => tenant.failed(&error),
                 Err(elapsed) => tenant.failed(&elapsed),
             }
+            this.forget_some();
             drop(turn);
         })
+    }
+
+    fn forget_some(&self) {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = |tenant: &Tenant| tenant.known().sessions.len();
+        let mut sessions: usize = tenants.iter().map(|(_, tenant)| count(tenant)).sum();
+        while sessions > self.most.in_all && tenants.len() > 1 {
+            let Some((_, tenant)) = tenants.pop_lru() else { break };
+            sessions -= count(&tenant).min(sessions);
+        }
+        metrics::gauge!("holdfast_revoked_sessions_known").set(f64::from(u32::try_from(sessions).unwrap_or(u32::MAX)));
     }
 
     async fn read(&self, tenant_id: TenantId, tenant: &Tenant) -> Result<(), QueryError> {
         loop {
             let begun = Instant::now();
+            if tenant.has_too_many(self.most.of_tenant) {
+                tracing::error!(%tenant_id, most = self.most.of_tenant, "too many revoked sessions: nobody of this tenant is let in");
+                tenant.learn(Vec::new(), Some(begun));
+                return Ok(());
+            }
             let position = tenant.known().position;
             let more = (self.source)(tenant_id, position).await?;
             let whole = more.len() < MAX_REVOKED;
@@ -167,6 +198,14 @@ impl Tenant {
 
     fn age(&self) -> Option<Duration> {
         self.known().read_at.map(|at| at.elapsed())
+    }
+
+    /// What may be forgotten does not count.
+    fn has_too_many(&self, most: usize) -> bool {
+        let mut known = self.known();
+        let now = Utc::now();
+        known.sessions.retain(|_, forget_at| *forget_at > now);
+        known.sessions.len() > most
     }
 
     fn has_just_failed(&self) -> bool {
@@ -191,12 +230,21 @@ impl Tenant {
         }
     }
 
-    fn answer(&self, session_id: Uuid, patience: Duration) -> Result<(), Barred> {
+    fn answer(&self, session_id: Uuid, patience: Duration, most: usize) -> Result<(), Barred> {
         let known = self.known();
         if known.sessions.contains_key(&session_id) {
             return Err(Barred::Revoked);
         }
+        if known.sessions.len() > most {
+            return Err(Barred::Unknown);
+        }
         if known.read_at.is_some_and(|at| at.elapsed() < patience) { Ok(()) } else { Err(Barred::Unknown) }
+    }
+}
+
+impl Default for Most {
+    fn default() -> Self {
+        Self { of_tenant: SESSIONS_OF_TENANT, in_all: SESSIONS }
     }
 }
 
@@ -210,7 +258,7 @@ impl std::fmt::Debug for Revocations {
 impl Revocations {
     /// Nobody was ever revoked.
     pub(crate) fn none() -> Arc<Self> {
-        Self::from_source(RevocationPolicy::default(), |_, _| Box::pin(std::future::ready(Ok(Vec::new()))))
+        Self::from_source(RevocationPolicy::default(), Most::default(), |_, _| Box::pin(std::future::ready(Ok(Vec::new()))))
     }
 }
 
@@ -239,8 +287,12 @@ mod tests {
     }
 
     fn known(store: &Arc<Store>, patience: Duration) -> Arc<Revocations> {
+        bounded(store, patience, Most::default())
+    }
+
+    fn bounded(store: &Arc<Store>, patience: Duration, most: Most) -> Arc<Revocations> {
         let store = Arc::clone(store);
-        Revocations::from_source(RevocationPolicy { refresh: REFRESH, patience }, move |_, after| {
+        Revocations::from_source(RevocationPolicy { refresh: REFRESH, patience }, most, move |_, after| {
             store.reads.fetch_add(1, Ordering::SeqCst);
             let rows = store.revoked.lock().unwrap().iter().filter(|row| row.position > after).copied().collect();
             let answer = if store.broken.load(Ordering::SeqCst) { Err(sqlx::Error::PoolTimedOut.into()) } else { Ok(rows) };
@@ -295,6 +347,24 @@ mod tests {
         assert_eq!(known.check(tenant(), revoked).await, Err(Barred::Revoked));
         // Somebody of whom nothing was ever known does not come in either.
         assert_eq!(known.check(TenantId(Uuid::from_u128(9)), mine).await, Err(Barred::Unknown));
+    }
+
+    #[tokio::test]
+    async fn a_tenant_with_too_many_lets_nobody_in_and_others_do() {
+        let store = Arc::new(Store::default());
+        let known = bounded(&store, Duration::from_secs(60), Most { of_tenant: 2, in_all: 3 });
+        let (mine, other) = (Uuid::from_u128(900), TenantId(Uuid::from_u128(8)));
+        (1..=2).for_each(|id| store.revoke(Uuid::from_u128(id), id.try_into().unwrap()));
+        assert_eq!(known.check(tenant(), mine).await, Ok(()));
+        store.revoke(Uuid::from_u128(3), 3);
+        tokio::time::sleep(REFRESH * 3).await;
+        assert_eq!(known.check(tenant(), mine).await, Err(Barred::Unknown));
+        assert_eq!(known.check(tenant(), Uuid::from_u128(1)).await, Err(Barred::Revoked));
+        // Another tenant's set makes room for itself.
+        store.revoked.lock().unwrap().truncate(1);
+        assert_eq!(known.check(other, mine).await, Ok(()));
+        let tenants = known.tenants.lock().unwrap();
+        assert_eq!((tenants.len(), tenants.contains(&other)), (1, true));
     }
 
     #[tokio::test]

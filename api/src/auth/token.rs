@@ -131,7 +131,9 @@ impl Verifier {
             return Ok(identity);
         }
         let identity = self.check(token, now_s)?;
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner).put(fingerprint, identity.clone());
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        verified.put(fingerprint, identity.clone());
+        metrics::gauge!("holdfast_tokens_remembered").set(f64::from(u32::try_from(verified.len()).unwrap_or(u32::MAX)));
         Ok(identity)
     }
 

@@ -19,6 +19,7 @@ use holdfast_eventlog::{relay, seal};
 use holdfast_files::Files;
 use holdfast_projections::personal::StoredKeys;
 use holdfast_projections::positions::Positions;
+use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -35,8 +36,6 @@ use crate::settings::{DatabaseRole, LogFormat, Settings, Side};
 use crate::telemetry::{self, TelemetryConfig, TelemetryGuard};
 use crate::{AdminSide, AuditSide, CommandSide, PerActor, Push, QuerySide};
 
-/// Requests that may wait for `X-Min-Position` at the same time.
-const MAX_WAITING: usize = 2_000;
 /// For the feed that all consumers share.
 const READING_CONNECTIONS: u32 = 4;
 /// For auditors, who are few.
@@ -120,6 +119,8 @@ struct Shop<'a> {
 
 pub(super) async fn start(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow::Result<Running> {
     let has = |role| roles.contains(&role);
+    // First: who keeps a metric at hand must find it collected.
+    let metrics = has(Role::Api).then(telemetry::install_metrics).transpose().context("cannot collect metrics")?;
     let nats = nats(settings, settings.nats.subscriber_nkey_seed.as_ref()).await?;
     let mut shop =
         Shop { settings, shutdown: CancellationToken::new(), tasks: JoinSet::new(), nats, consumers: Vec::new(), personal: None };
@@ -135,7 +136,7 @@ pub(super) async fn start(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow
             shop.reactor(writers.clone()).await?;
         }
         if has(Role::Api) {
-            shop.api(log, writers).await?;
+            shop.api(log, writers, metrics).await?;
         }
     }
     // Who reads the log for the consumers of this process: a role that may only read it.
@@ -256,14 +257,13 @@ impl Shop<'_> {
         Ok(())
     }
 
-    async fn api(&mut self, log: EventLog, writers: Writers) -> anyhow::Result<()> {
+    async fn api(&mut self, log: EventLog, writers: Writers, metrics: Option<PrometheusHandle>) -> anyhow::Result<()> {
         let settings = self.settings;
-        let metrics = telemetry::install_metrics().context("cannot collect metrics")?;
         let writing = pool(settings, Side::Write, DatabaseRole::Writer, 2).await?;
         let sealer = self.personal().await?;
         let reading = pool(settings, Side::Read, DatabaseRole::Reader, settings.database.connections.reader).await?;
         let listen_url = settings.database.url(Side::Read, DatabaseRole::Reader)?.expose_secret().to_owned();
-        let positions = Positions::start(reading.clone(), Some(listen_url), MAX_WAITING, self.shutdown.clone());
+        let positions = Positions::start(reading.clone(), Some(listen_url), settings.limits.waiting_queries(), self.shutdown.clone());
         let push = Arc::new(Push::new(reading.clone(), positions.clone(), settings.limits.streams(), self.shutdown.clone()));
         let revocations = Revocations::stored(reading.clone(), settings.sessions.policy());
         let files = files(settings)?;
@@ -305,7 +305,7 @@ impl Shop<'_> {
                 files,
             }),
             checks: databases.into_iter().chain(nats).collect(),
-            metrics: Some(metrics),
+            metrics,
         };
         let config = ServerConfig {
             listen: settings.http.listen,
@@ -317,6 +317,7 @@ impl Shop<'_> {
             tokens: token::policy(settings),
             revocations,
             request_hash_key: settings.request_hash_key()?,
+            in_flight: settings.limits.in_flight(),
         };
         let bound = server::bind(config, parts).with_context(|| format!("cannot listen on {} (http.listen)", settings.http.listen))?;
         let shutdown = self.shutdown.clone();

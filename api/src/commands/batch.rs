@@ -10,8 +10,8 @@ use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName
 use actix_web::http::{Method, Uri};
 use actix_web::web::{Bytes, Json};
 use actix_web::{Error, HttpRequest, web};
-use futures::StreamExt as _;
 use futures::future::LocalBoxFuture;
+use futures::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
@@ -30,7 +30,7 @@ pub(crate) const ROUTES: &[RouteSpec] = &[RouteSpec::authenticated("POST", PATH,
 
 const MAX_COMMANDS: usize = 1_000;
 const MAX_BYTES: usize = 1024 * 1024;
-/// Of one batch at once in the writers' queues, so that a few batches cannot fill them.
+/// Of one batch at once; those of all batches share `InFlightLimits::batched_commands`.
 const IN_FLIGHT: usize = 256;
 
 /// Up to 1,000 commands of the caller's tenant.
@@ -119,7 +119,15 @@ pub(crate) async fn execute_batch(
         .map(|(nth, command)| command.into_request(&common).map_err(|(field, problem)| named(nth, field, problem)))
         .collect::<Result<_, _>>()?;
     metrics::histogram!("holdfast_http_batch_commands").record(f64::from(u32::try_from(requests.len()).unwrap_or(u32::MAX)));
-    let answers = futures::stream::iter(requests).map(|request| answered(door(request))).buffered(IN_FLIGHT).collect().await;
+    let shared = request.app_data::<Shared>().ok_or_else(ApiError::internal_silent)?;
+    let answer = |command| {
+        let door = Rc::clone(&door);
+        async move {
+            let place = shared.in_flight.batched().await?;
+            Ok(place.hold(answered(door(command))).await)
+        }
+    };
+    let answers = futures::stream::iter(requests).map(answer).buffered(IN_FLIGHT).try_collect().await?;
     Ok(Json(BatchAnswer { answers }))
 }
 

@@ -107,7 +107,9 @@ impl Feed {
 
     fn tail(&self, tenant_id: TenantId) -> Arc<tokio::sync::Mutex<Tail>> {
         let mut tails = self.tails.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(tails.get_or_insert(tenant_id, Arc::default))
+        let tail = Arc::clone(tails.get_or_insert(tenant_id, Arc::default));
+        metrics::gauge!("holdfast_stream_feeds").set(f64::from(u32::try_from(tails.len()).unwrap_or(u32::MAX)));
+        tail
     }
 }
 

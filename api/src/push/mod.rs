@@ -2,7 +2,6 @@
 //! of a tenant share, and one task per stream that writes no faster than its client reads.
 
 mod audience; // who hears of what
-mod connection; // of a client that has stopped reading
 mod feed; // pages of events, read once for all who wait for them
 mod frame; // how an event looks on the wire
 mod places; // how many streams there may be
@@ -15,7 +14,6 @@ use holdfast_projections::positions::Positions;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use audience::Audience;
-pub(crate) use connection::{Connection, remember};
 pub(crate) use feed::Feed;
 pub use places::StreamLimits;
 pub(crate) use places::{Full, Places};

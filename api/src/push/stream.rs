@@ -11,11 +11,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use uuid::Uuid;
 
 use crate::auth::{Barred, Revocations};
+use crate::connection::Connection;
 use crate::error::ApiError;
 use crate::push::feed::EventPage;
 use crate::push::frame::{self, Farewell};
 use crate::push::places::Place;
-use crate::push::{Audience, Connection, Push};
+use crate::push::{Audience, Push};
 
 /// So that nobody in between takes the connection for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -15,7 +15,9 @@ use uuid::Uuid;
 
 use crate::audit::{Side as AuditSide, csv, record, recorded};
 use crate::auth::Capability::AuditRead;
+use crate::connection::Connection;
 use crate::error::ApiError;
+use crate::long_answer::long_answer;
 use crate::queries::{MinPosition, Shown, Side, ask, page};
 use crate::request::{Caller, QueryParameters};
 use crate::routes::{AccessCase, Foreign, RouteSpec, get};
@@ -123,6 +125,7 @@ pub(crate) async fn export_audit_logs(
     caller: Caller,
     wanted: QueryParameters<ExportWanted>,
     minimum: MinPosition,
+    connection: Connection,
     shared: Shared,
     side: Side,
     audit_side: AuditSide,
@@ -134,12 +137,13 @@ pub(crate) async fn export_audit_logs(
     let position = first.position;
     let mut head = csv::header().map_err(|error| ApiError::internal(&error))?;
     head.extend(csv::entries(&first.value.items).map_err(|error| ApiError::internal(&error))?);
+    let tasks = shared.tasks.clone();
     let rest = Export { shared, side, caller, filter, cursor: first.value.next_cursor, head: Some(head) };
     Ok(HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")
         .insert_header(("Content-Disposition", "attachment; filename=\"audit-logs.csv\""))
         .insert_header(("X-Position", position.to_string()))
-        .streaming(stream::try_unfold(rest, Export::next)))
+        .streaming(long_answer(&tasks, connection, stream::try_unfold(rest, Export::next))))
 }
 
 /// The part of a file that is still to come, page by page.

@@ -1,5 +1,7 @@
 //! Questions about holds, bookings and call sheets (JOB-22, JOB-24, JOB-28, JOB-80).
 
+use std::sync::Arc;
+
 use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
@@ -207,12 +209,11 @@ pub(crate) async fn call_sheet_document(
     let Read { position, value: sheet } = sheet(&caller, id.0, minimum, &shared, &side).await?;
     let dated = sheet.published_at.unwrap_or_else(Utc::now);
     let (tenant, version) = (caller.tenant_id.to_string(), sheet.version);
+    let in_flight = Arc::clone(&shared.in_flight);
     let pdf = async move {
         let content: CallSheetContent = serde_json::from_value(sheet.content).map_err(|error| ApiError::internal(&error))?;
         let document = content.document(tenant, sheet.booking_id.to_string(), sheet.version, dated);
-        let made = tokio::task::spawn_blocking(move || holdfast_typesetting::call_sheet_pdf(&document))
-            .await
-            .map_err(|error| ApiError::internal(&error))?;
+        let made = in_flight.make_document(move || holdfast_typesetting::call_sheet_pdf(&document)).await?;
         made.map_err(|error| ApiError::internal(&error))
     };
     let pdf = shared.tasks.run(pdf).await?;

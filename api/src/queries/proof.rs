@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::{DateTime, Utc};
+use futures::stream::try_unfold;
 use holdfast_domain::access::{AccessFilter, AccessKind, is_name};
 use holdfast_domain::kernel::{Role, TenantId};
 use holdfast_eventlog::db::{Pool, Tx};
@@ -19,7 +20,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::audit::{AuditSide, record};
 use crate::auth::Capability::AuditRead;
+use crate::connection::Connection;
 use crate::error::ApiError;
+use crate::long_answer::long_answer;
 use crate::queries::MinPosition;
 use crate::request::{Caller, QueryParameters};
 use crate::routes::{AccessCase, Foreign, RouteSpec, get};
@@ -280,6 +283,7 @@ pub(crate) async fn export_log(
     caller: Caller,
     wanted: QueryParameters<ExportWanted>,
     _minimum: MinPosition,
+    connection: Connection,
     shared: Shared,
     side: Side,
 ) -> Result<HttpResponse, ApiError> {
@@ -293,26 +297,19 @@ pub(crate) async fn export_log(
     }
     let filter = ExportFilter { types, from, to };
     let begun = async move { Export::begin(&pool, tenant_id, after, filter).await.map_err(|error| export_refused(&error)) };
-    let mut export = shared.tasks.run(begun).await?;
+    let export = shared.tasks.run(begun).await?;
     let size = export.seal().size;
-    let (pieces, mut body) = tokio::sync::mpsc::channel::<Result<Bytes, ExportError>>(2);
-    // Ends when the client has all, or is gone.
-    shared.tasks.runtime().spawn(async move {
-        while let Some(piece) = export.next().await.transpose() {
-            if let Err(error) = &piece {
-                tracing::error!(error = error as &dyn std::error::Error, %tenant_id, "an export was cut short");
-            }
-            let failed = piece.is_err();
-            if pieces.send(piece.map(Bytes::from)).await.is_err() || failed {
-                return;
-            }
-        }
+    let pieces = try_unfold(export, move |mut export| async move {
+        let piece = export.next().await.inspect_err(|error| {
+            tracing::error!(error = error as &dyn std::error::Error, %tenant_id, "an export was cut short");
+        })?;
+        Ok::<_, ExportError>(piece.map(|piece| (Bytes::from(piece), export)))
     });
     Ok(HttpResponse::Ok()
         .content_type("application/x-ndjson")
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{tenant_id}-{after}-{size}.ndjson\"")))
-        .streaming(futures::stream::poll_fn(move |context| body.poll_recv(context))))
+        .streaming(long_answer(&shared.tasks, connection, pieces)))
 }
 
 /// Event types from a list with commas.

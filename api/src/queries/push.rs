@@ -14,14 +14,17 @@ use uuid::Uuid;
 
 use crate::auth::Capability::EventsStream;
 use crate::auth::now_s;
+use crate::connection::Connection;
 use crate::error::ApiError;
-use crate::push::{Audience, Connection, Full, Stream};
+use crate::push::{Audience, Full, Stream};
 use crate::queries::{MinPosition, Side, refused};
 use crate::request::{Caller, QueryParameters};
 use crate::routes::{AccessCase, Foreign, RouteSpec, get};
 use crate::state::Shared;
 
-pub(crate) const ROUTES: &[RouteSpec] = &[RouteSpec::query("/v1/stream", &[EventsStream], || web::get().to(push_events))];
+pub(crate) const PATH: &str = "/v1/stream";
+
+pub(crate) const ROUTES: &[RouteSpec] = &[RouteSpec::query(PATH, &[EventsStream], || web::get().to(push_events))];
 
 pub(crate) const CASES: &[AccessCase] = &[get("/v1/stream", Role::Service, Role::Viewer, Foreign::Parameter("aggregate"))];
 

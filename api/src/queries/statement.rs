@@ -1,5 +1,7 @@
 //! Questions about monthly statements (LED-19, LED-20, LED-74): as JSON, CSV or PDF. Owners without `wallet.read` see their own.
 
+use std::sync::Arc;
+
 use actix_web::http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -18,7 +20,10 @@ use serde_json::json;
 use utoipa::IntoParams;
 
 use crate::auth::Capability::{WalletRead, WalletReadOwn};
+use crate::connection::Connection;
 use crate::error::ApiError;
+use crate::in_flight::InFlight;
+use crate::long_answer::long_answer;
 use crate::queries::{MinPosition, Shown, Side, ask, found, page, refused};
 use crate::request::{Caller, PathId, QueryParameters};
 use crate::routes::{AccessCase, Foreign, ForeignId, RouteSpec, get};
@@ -111,6 +116,7 @@ pub(crate) async fn statement_detail(
     shared: Shared,
     side: Side,
 ) -> Result<HttpResponse, ApiError> {
+    let connection = Connection::of(&request);
     let wanted = wanted.0;
     // An id of another shape names nothing.
     let id: StatementId = id.0.parse().map_err(|_| ApiError::not_found("STATEMENT_NOT_FOUND", "statement"))?;
@@ -126,14 +132,12 @@ pub(crate) async fn statement_detail(
         Format::Json => Ok(response.json(value)),
         Format::Csv => {
             response.insert_header((CONTENT_TYPE, "text/csv; charset=utf-8")).insert_header(attachment(&value.summary, "csv"));
-            Ok(response.streaming(csv(side.pool.clone(), tenant_id, value)))
+            Ok(response.streaming(long_answer(&shared.tasks, connection, csv(side.pool.clone(), tenant_id, value))))
         }
         Format::Pdf => {
-            let pool = side.pool.clone();
-            let pdf = shared
-                .tasks
-                .run(async move { pdf(&pool, tenant_id, value).await.map(|(pdf, summary)| (pdf, attachment(&summary, "pdf"))) });
-            let (pdf, attachment) = pdf.await?;
+            let (pool, in_flight) = (side.pool.clone(), Arc::clone(&shared.in_flight));
+            let (pdf, summary) = shared.tasks.run(async move { pdf(&pool, &in_flight, tenant_id, value).await }).await?;
+            let attachment = attachment(&summary, "pdf");
             Ok(response.insert_header((CONTENT_TYPE, "application/pdf")).insert_header(attachment).body(pdf))
         }
     }
@@ -207,7 +211,12 @@ fn csv_row(line: &WalletEntry) -> String {
     )
 }
 
-async fn pdf(pool: &Pool, tenant_id: TenantId, statement: Statement) -> Result<(Vec<u8>, StatementSummary), ApiError> {
+async fn pdf(
+    pool: &Pool,
+    in_flight: &InFlight,
+    tenant_id: TenantId,
+    statement: Statement,
+) -> Result<(Vec<u8>, StatementSummary), ApiError> {
     let Statement { summary, total_in, total_out, lines, .. } = statement;
     let List { mut items, mut next_cursor } = lines;
     while let Some(cursor) = next_cursor {
@@ -236,10 +245,7 @@ async fn pdf(pool: &Pool, tenant_id: TenantId, statement: Statement) -> Result<(
         total_out: total_out.to_string(),
         closing_balance: summary.closing.total.to_string(),
     };
-    let rendered = tokio::task::spawn_blocking(move || holdfast_typesetting::statement_pdf(&document))
-        .await
-        .map_err(|error| ApiError::internal(&error))?;
-    match rendered {
+    match in_flight.make_document(move || holdfast_typesetting::statement_pdf(&document)).await? {
         Ok(pdf) => Ok((pdf, summary)),
         Err(RenderError::TooLarge) => Err(too_large()),
         Err(error @ RenderError::Failed(_)) => Err(ApiError::internal(&error)),

@@ -11,7 +11,7 @@ use holdfast_api::auth::{Issuer, Keyring, RevocationPolicy, Revocations, Subject
 use holdfast_api::health::Check;
 use holdfast_api::payment_sessions::NoProvider;
 use holdfast_api::server::{self, Parts, ServerConfig};
-use holdfast_api::{CommandSide, PerActor, Push, QuerySide, StreamLimits, WebhookSecrets};
+use holdfast_api::{CommandSide, InFlightLimits, PerActor, Push, QuerySide, StreamLimits, WebhookSecrets};
 use holdfast_commands::personal::Sealer;
 use holdfast_commands::reaction::Reactor;
 use holdfast_commands::{Clock, Request, WriterSettings, Writers};
@@ -89,6 +89,7 @@ impl Edge {
             tokens: tokens.clone(),
             revocations: Revocations::stored(reader.clone(), RevocationPolicy::default()),
             request_hash_key: [2; 32],
+            in_flight: InFlightLimits::default(),
         };
         let checks = vec![Check::database("read_database", reader.clone()), Check::projector_lag(log.clone(), reader.clone())];
         let folder = std::env::temp_dir().join(format!("holdfast-edge-{}", Uuid::new_v4().simple()));

@@ -12,7 +12,7 @@ use crate::report::{Goal, Row};
 const CONNECTIONS: usize = 128;
 /// Requests in flight are as many as connections: so many are needed to have twice the maximum wait.
 const MANY_CONNECTIONS: usize = 1_500;
-/// Batches of 1,000, of which the server takes 256 commands each at once: more than a writer's queue holds.
+/// Batches of 1,000: twice as many as the server has places for.
 const BATCHES: usize = 64;
 
 pub(crate) async fn run(bench: &mut Bench) -> anyhow::Result<()> {

@@ -6,8 +6,14 @@ use holdfast_domain::contract::{ArtifactKind, Contract, SignatureMethod, SignerE
 use holdfast_domain::kernel::{ContractId, Personal, TenantId};
 use holdfast_domain::tenant::{Tenant, TenantEvent};
 use holdfast_eventlog::StreamId;
+use tokio::sync::Semaphore;
 
 use crate::effect::{EffectError, Ports};
+
+/// Documents that effects of this process make at the same time; the others wait, as many as the reactor runs.
+const AT_ONCE: usize = 2;
+
+static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
 
 /// Unsigned as `RenderedPdf`, whatever has happened since; with the evidence of signing as `SignedPdf`.
 pub(super) async fn pdf(
@@ -19,7 +25,15 @@ pub(super) async fn pdf(
 ) -> Result<Vec<u8>, EffectError> {
     let document = document(ports, tenant_id, contract_id, contract, kind).await?;
     let typeset = ports.contract_pdf;
-    let rendered = tokio::task::spawn_blocking(move || typeset(&document)).await.map_err(EffectError::ours)?;
+    let turn = TURNS.acquire().await.map_err(EffectError::ours)?;
+    let rendered = tokio::task::spawn_blocking(move || {
+        let _until_made = turn;
+        metrics::gauge!("holdfast_effect_documents").increment(1.0);
+        let rendered = typeset(&document);
+        metrics::gauge!("holdfast_effect_documents").decrement(1.0);
+        rendered
+    });
+    let rendered = rendered.await.map_err(EffectError::ours)?;
     rendered.map_err(|error| EffectError::Permanent { code: error.code(), message: error.to_string() })
 }
 

@@ -98,6 +98,7 @@ impl DeadlineWorker {
             }
         }
         let fired = due.len();
+        metrics::counter!("holdfast_deadlines_fired_total").increment(fired as u64);
         futures::stream::iter(due).for_each_concurrent(16, |due| self.fire(due)).await;
         Ok(fired)
     }

@@ -1,14 +1,15 @@
 //! A provider inside this process, for demonstrations and tests: it takes envelopes, lets every signer sign at once, and says
 //! so over HTTP with signed webhooks, as a real one does. It can be told to misbehave as real ones do.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use holdfast_domain::kernel::{PartyId, derived_uuid};
+use tokio::sync::Semaphore;
 
 use crate::esign::{ESignError, EnvelopeRequest, ProviderEvent, SignerSigned, SigningProvider, WebhookSecret};
 
@@ -30,14 +31,15 @@ pub enum SandboxFault {
 
 /// Tries of one message while we do not take it.
 const TRIES: u32 = 20;
+/// Envelopes whose messages are on their way; more are not taken until some have arrived.
+const DELIVERIES: usize = 64;
 
 pub struct SandboxProvider {
     client: reqwest::Client,
     webhook_url: String,
     secret: WebhookSecret,
     faults: BTreeSet<SandboxFault>,
-    /// Void ones, by id.
-    voided: Arc<Mutex<BTreeMap<String, String>>>,
+    deliveries: Arc<Semaphore>,
 }
 
 /// One webhook on its way.
@@ -51,7 +53,7 @@ impl SandboxProvider {
     /// `webhook_url`: our own `/v1/esign/webhook`, as this process reaches it.
     #[must_use]
     pub fn new(webhook_url: String, secret: WebhookSecret, faults: BTreeSet<SandboxFault>) -> Self {
-        Self { client: reqwest::Client::new(), webhook_url, secret, faults, voided: Arc::default() }
+        Self { client: reqwest::Client::new(), webhook_url, secret, faults, deliveries: Arc::new(Semaphore::new(DELIVERIES)) }
     }
 
     /// The envelope's id follows from the key, so that a repeated request makes no second one.
@@ -94,10 +96,15 @@ impl SandboxProvider {
                 secret: self.secret.clone(),
                 faults: self.faults.clone(),
             };
+            let free = Arc::clone(&self.deliveries).try_acquire_owned();
+            let place = free.map_err(|_| ESignError::Unavailable("the sandbox has enough to deliver".to_owned()))?;
             tokio::spawn(async move {
+                metrics::gauge!("holdfast_sandbox_deliveries").increment(1.0);
                 for message in messages {
                     delivery.deliver(&message).await;
                 }
+                metrics::gauge!("holdfast_sandbox_deliveries").decrement(1.0);
+                drop(place);
             });
         }
         Ok(envelope_id)
@@ -109,8 +116,8 @@ impl SigningProvider for SandboxProvider {
         self.create(request).boxed()
     }
 
-    fn void_envelope<'a>(&'a self, envelope_id: &'a str, reason: &'a str) -> BoxFuture<'a, Result<(), ESignError>> {
-        self.voided.lock().unwrap_or_else(PoisonError::into_inner).insert(envelope_id.to_owned(), reason.to_owned());
+    /// A void envelope needs no memory: its signers have signed at once.
+    fn void_envelope<'a>(&'a self, _envelope_id: &'a str, _reason: &'a str) -> BoxFuture<'a, Result<(), ESignError>> {
         std::future::ready(Ok(())).boxed()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
+use metrics::{Counter, Gauge};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::writer::order::Job;
@@ -14,6 +15,15 @@ pub(crate) const MAX_TENANTS: usize = 32;
 pub(crate) struct Sender {
     clients: mpsc::Sender<Job>,
     system: mpsc::Sender<Job>,
+    depth: Depth,
+    refused: Counter,
+}
+
+/// How many jobs wait.
+#[derive(Clone)]
+struct Depth {
+    clients: Gauge,
+    system: Gauge,
 }
 
 pub(crate) struct Receiver {
@@ -21,24 +31,42 @@ pub(crate) struct Receiver {
     system: mpsc::Receiver<Job>,
     /// Taken from a queue, but beyond the bound of the last batch.
     carried: VecDeque<Job>,
+    depth: Depth,
 }
 
-pub(crate) fn queue(capacity: usize) -> (Sender, Receiver) {
+/// `number`: of the writer, for its metrics.
+pub(crate) fn queue(number: usize, capacity: usize) -> (Sender, Receiver) {
     let (clients, client_jobs) = mpsc::channel(capacity);
     let (system, system_jobs) = mpsc::channel(capacity);
-    (Sender { clients, system }, Receiver { clients: client_jobs, system: system_jobs, carried: VecDeque::new() })
+    let writer = number.to_string();
+    let depth = |of: &'static str| metrics::gauge!("holdfast_writer_queue", "writer" => writer.clone(), "of" => of);
+    let depth = Depth { clients: depth("clients"), system: depth("system") };
+    let refused = metrics::counter!("holdfast_writer_refused_total", "writer" => writer);
+    let receiver = Receiver { clients: client_jobs, system: system_jobs, carried: VecDeque::new(), depth: depth.clone() };
+    (Sender { clients, system, depth, refused }, receiver)
+}
+
+fn show(gauge: &Gauge, waiting: usize) {
+    gauge.set(f64::from(u32::try_from(waiting).unwrap_or(u32::MAX)));
 }
 
 impl Sender {
     /// `false`: the queue is full or the writer has stopped.
     pub(crate) async fn send(&self, job: Job) -> bool {
         if job.is_system() {
-            return self.system.send(job).await.is_ok();
+            let sent = self.system.send(job).await.is_ok();
+            show(&self.depth.system, self.system.max_capacity() - self.system.capacity());
+            return sent;
         }
-        match self.clients.try_send(job) {
+        let sent = match self.clients.try_send(job) {
             Ok(()) => true,
-            Err(TrySendError::Full(_) | TrySendError::Closed(_)) => false,
-        }
+            Err(TrySendError::Full(_) | TrySendError::Closed(_)) => {
+                self.refused.increment(1);
+                false
+            }
+        };
+        show(&self.depth.clients, self.clients.max_capacity() - self.clients.capacity());
+        sent
     }
 }
 
@@ -65,6 +93,8 @@ impl Receiver {
             tenants.insert(job.stream.tenant_id);
             batch.push(job);
         }
+        show(&self.depth.clients, self.clients.len());
+        show(&self.depth.system, self.system.len());
         batch
     }
 

@@ -50,8 +50,8 @@ impl Writers {
     pub fn start(log: &EventLog, clock: Clock, settings: &WriterSettings) -> Self {
         let count = settings.writers.max(1);
         let senders = (0..count)
-            .map(|_| {
-                let (sender, mut jobs) = queue::queue(settings.queue_capacity);
+            .map(|number| {
+                let (sender, mut jobs) = queue::queue(number, settings.queue_capacity);
                 let mut writer = Writer { log: log.clone(), clock: clock.clone(), cache: Cache::new(settings.cache_bytes / count) };
                 tokio::spawn(async move {
                     loop {

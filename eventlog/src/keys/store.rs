@@ -177,6 +177,7 @@ impl KeyStore {
             cached.clear();
         }
         cached.insert((tenant_id, id), secret);
+        metrics::gauge!("holdfast_keys_remembered", "of" => "tenants").set(f64::from(u32::try_from(cached.len()).unwrap_or(u32::MAX)));
         Ok(secret)
     }
 }

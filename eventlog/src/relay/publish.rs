@@ -189,6 +189,22 @@ impl Line {
     }
 }
 
+/// Counts one publish while it waits for its ack.
+struct Unacknowledged;
+
+impl Unacknowledged {
+    fn new() -> Self {
+        metrics::gauge!("holdfast_relay_unacknowledged").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Unacknowledged {
+    fn drop(&mut self) {
+        metrics::gauge!("holdfast_relay_unacknowledged").decrement(1.0);
+    }
+}
+
 impl Acking {
     async fn wait(self) -> Result<Acknowledged, PublishFailure> {
         match self {
@@ -223,17 +239,17 @@ pub(super) async fn publish_all<'a>(
             last = Some(ack.sequence);
         }
     };
-    let mut acks: VecDeque<Acking> = VecDeque::with_capacity(IN_FLIGHT);
+    let mut acks: VecDeque<(Acking, Unacknowledged)> = VecDeque::with_capacity(IN_FLIGHT);
     for event in events {
         if acks.len() == IN_FLIGHT
-            && let Some(oldest) = acks.pop_front()
+            && let Some((oldest, _until_acknowledged)) = acks.pop_front()
         {
             note(oldest.wait().await?);
         }
-        acks.push_back(line.send(nats.subject(event), message_id(event), nats::encode(event)?).await?);
+        acks.push_back((line.send(nats.subject(event), message_id(event), nats::encode(event)?).await?, Unacknowledged::new()));
         failpoint::reached("relay.between_publishes");
     }
-    for ack in acks {
+    for (ack, _until_acknowledged) in acks {
         note(ack.wait().await?);
     }
     Ok(last)

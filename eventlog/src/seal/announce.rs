@@ -21,10 +21,25 @@ impl Announcer {
     }
 
     pub(super) async fn announce(&mut self, seals: &[Seal]) {
+        self.add(seals);
+        self.publish().await;
+        metrics::gauge!("holdfast_seals_waiting").set(f64::from(u32::try_from(self.waiting.len()).unwrap_or(u32::MAX)));
+    }
+
+    fn add(&mut self, seals: &[Seal]) {
+        if self.nats.is_none() {
+            return;
+        }
+        for seal in seals {
+            if self.waiting.len() == WAITING {
+                self.waiting.pop_front();
+            }
+            self.waiting.push_back(seal.clone());
+        }
+    }
+
+    async fn publish(&mut self) {
         let Some(nats) = &self.nats else { return };
-        self.waiting.extend(seals.iter().cloned());
-        let too_many = self.waiting.len().saturating_sub(WAITING);
-        self.waiting.drain(..too_many);
         if !nats.is_connected() {
             self.ready = false;
             return;

@@ -286,25 +286,16 @@ impl Sealer {
     /// Once: what the file knows, the database must have; what the file lacks, it gets.
     async fn catch_up(&mut self) -> Result<(), RoundError> {
         let Some(path) = self.settings.file.clone().filter(|_| !self.caught_up) else { return Ok(()) };
-        let in_file = sink::newest(sink::read_seals(&path)?);
+        let in_file = sink::newest_seals(&path)?;
         let connection = &mut *self.pool.acquire().await.map_err(LogError::from)?;
-        let mut missing = Vec::new();
         for tenant_id in store::tenants_with_seals(connection).await? {
-            let after = in_file.get(&tenant_id).map_or(0, |seal| seal.size);
-            let mut before = None;
+            let mut after = in_file.get(&tenant_id).map_or(0, |seal| seal.size);
             loop {
-                let page = store::seals(connection, tenant_id, before, PAGE).await?;
-                let older = page.last().is_none_or(|seal| seal.size <= after);
-                before = page.last().map(|seal| seal.size);
-                missing.extend(page.into_iter().filter(|seal| seal.size > after));
-                if older {
-                    break;
-                }
+                let page = store::seals_after(connection, tenant_id, after, PAGE).await?;
+                let Some(last) = page.last() else { break };
+                after = last.size;
+                sink::append(&path, &page).await?;
             }
-        }
-        missing.sort_by_key(|seal| (seal.tenant_id, seal.size));
-        if !missing.is_empty() {
-            sink::append(&path, &missing).await?;
         }
         for (tenant_id, seal) in in_file {
             let known = self.tenants.entry(tenant_id).or_default();

@@ -2,6 +2,7 @@
 //! rewrite it as well, and every copy of it.
 
 use std::collections::HashMap;
+use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 
 use holdfast_domain::kernel::TenantId;
@@ -37,15 +38,28 @@ pub fn read_seals(path: &Path) -> Result<Vec<Seal>, SinkError> {
         .collect()
 }
 
-/// The largest seal of each tenant.
-pub(super) fn newest(seals: Vec<Seal>) -> HashMap<TenantId, Seal> {
+/// The largest seal of each tenant. Keeps no more than these: the file only grows.
+pub(super) fn newest_seals(path: &Path) -> Result<HashMap<TenantId, Seal>, SinkError> {
+    let failed = |source| SinkError::File { path: path.to_owned(), source };
     let mut newest: HashMap<TenantId, Seal> = HashMap::new();
-    for seal in seals {
-        if newest.get(&seal.tenant_id).is_none_or(|known| known.size < seal.size) {
-            newest.insert(seal.tenant_id, seal);
+    let mut lines = match std::fs::File::open(path) {
+        Ok(file) => std::io::BufReader::new(file),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(newest),
+        Err(error) => return Err(failed(error)),
+    };
+    let (mut text, mut line) = (String::new(), 0);
+    // The last piece may have been cut off by a crash, as in `read_seals`.
+    while lines.read_line(&mut text).map_err(failed)? > 0 && text.ends_with('\n') {
+        line += 1;
+        if !text.trim().is_empty() {
+            let seal: Seal = serde_json::from_str(&text).map_err(|source| SinkError::Line { path: path.to_owned(), line, source })?;
+            if newest.get(&seal.tenant_id).is_none_or(|known| known.size < seal.size) {
+                newest.insert(seal.tenant_id, seal);
+            }
         }
+        text.clear();
     }
-    newest
+    Ok(newest)
 }
 
 /// Adds the seals and returns when they are on disk. A half line of a crash is ended first.

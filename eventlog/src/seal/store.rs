@@ -40,6 +40,20 @@ pub async fn seals(connection: &mut PgConnection, tenant_id: TenantId, before: O
     Ok(rows.into_iter().map(|row| seal(tenant_id, row)).collect())
 }
 
+/// Up to `limit` seals of a larger size than `after`, oldest first.
+pub(super) async fn seals_after(connection: &mut PgConnection, tenant_id: TenantId, after: i64, limit: i64) -> Result<Vec<Seal>, LogError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT size, previous_size, sealed_at, root, key_id, signature FROM seals
+         WHERE tenant_id = $1 AND size > $2 ORDER BY size LIMIT $3",
+    )
+    .bind(tenant_id.uuid())
+    .bind(after)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| seal(tenant_id, row)).collect())
+}
+
 /// # Errors
 /// When the database does not answer.
 pub async fn newest_seal(connection: &mut PgConnection, tenant_id: TenantId) -> Result<Option<Seal>, LogError> {

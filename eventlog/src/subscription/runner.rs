@@ -129,6 +129,10 @@ impl Runner {
             reached.iter().filter_map(|(tenant_id, head)| self.places.get(tenant_id).map(|place| (head - place.checkpoint).max(0))).sum();
         metrics::gauge!("holdfast_subscription_behind_events", "subscription" => self.consumer.name().to_owned())
             .set(f64::from(u32::try_from(behind).unwrap_or(u32::MAX)));
+        metrics::gauge!("holdfast_subscription_tenants", "subscription" => self.consumer.name().to_owned())
+            .set(f64::from(u32::try_from(self.places.len()).unwrap_or(u32::MAX)));
+        metrics::gauge!("holdfast_subscription_queue", "subscription" => self.consumer.name().to_owned())
+            .set(f64::from(u32::try_from(self.queue.len()).unwrap_or(u32::MAX)));
         self.sweeps += 1;
         self.refresh |= self.sweeps.is_multiple_of(SWEEPS_PER_REFRESH);
     }

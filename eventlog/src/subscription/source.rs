@@ -11,6 +11,8 @@ use crate::{EventLog, LogError};
 
 /// Bytes of events that are kept for the consumers of this process.
 const MOST_BYTES: usize = 16 << 20;
+/// Bytes of events that a consumer is given at once: one event at least, however large.
+const BATCH_BYTES: usize = 4 << 20;
 const READERS: usize = 16;
 
 pub(super) struct Source {
@@ -66,11 +68,13 @@ impl Source {
         if let Some((_, missing)) = events.iter().zip(after + 1..).map(|(event, due)| (event.position, due)).find(|(is, due)| is != due) {
             return Err(SourceError::Gap { tenant_id, missing });
         }
-        let events: Vec<_> = events.into_iter().map(|event| Arc::new(FeedEvent::new(event))).collect();
+        let mut events: Vec<_> = events.into_iter().map(|event| Arc::new(FeedEvent::new(event))).collect();
         let mut recent = self.recent();
         for event in &events {
             recent.insert(event.clone());
         }
+        drop(recent);
+        events.truncate(fitting(events.iter()));
         Ok(events)
     }
 
@@ -95,6 +99,7 @@ impl Recent {
             return;
         }
         self.bytes += size(&event);
+        metrics::gauge!("holdfast_subscription_recent_bytes").set(f64::from(u32::try_from(self.bytes).unwrap_or(u32::MAX)));
         tenant.insert(position, event);
         self.order.push_back((tenant_id, position));
         while self.bytes > MOST_BYTES {
@@ -117,8 +122,18 @@ impl Recent {
     fn after(&self, tenant_id: TenantId, after: i64, limit: usize) -> Vec<Arc<FeedEvent>> {
         let Some(tenant) = self.events.get(&tenant_id) else { return Vec::new() };
         let next = tenant.range(after + 1..).zip(after + 1..);
-        next.take_while(|((is, _), due)| *is == due).take(limit).map(|((_, event), _)| event.clone()).collect()
+        let next = next.take_while(|((is, _), due)| *is == due).take(limit).map(|((_, event), _)| event);
+        next.clone().take(fitting(next)).cloned().collect()
     }
+}
+
+/// How many of them are given at once.
+fn fitting<'a>(events: impl Iterator<Item = &'a Arc<FeedEvent>>) -> usize {
+    let sums = events.scan(0, |bytes, event| {
+        *bytes += size(event);
+        Some(*bytes)
+    });
+    sums.take_while(|bytes| *bytes <= BATCH_BYTES).count().max(1)
 }
 
 fn size(event: &FeedEvent) -> usize {
@@ -158,6 +173,16 @@ mod tests {
         assert_eq!(after(1, 1), vec![2]);
         assert_eq!(after(4, 9), vec![5]);
         assert_eq!(after(5, 9), Vec::<i64>::new());
+    }
+
+    #[test]
+    fn a_batch_is_bounded_in_bytes_too_and_never_empty() {
+        let mut recent = Recent::default();
+        for (position, bytes) in [(1, 5 << 20), (2, 1 << 20), (3, 1 << 20), (4, 3 << 20)] {
+            recent.insert(event(position, bytes));
+        }
+        let given = |after| recent.after(TenantId(Uuid::nil()), after, 9).len();
+        assert_eq!((given(0), given(1), given(3), given(4)), (1, 2, 1, 0));
     }
 
     #[test]

@@ -28,36 +28,47 @@ pub(super) enum Wake {
 }
 
 #[derive(Clone)]
-pub(super) struct Wakers(pub(super) Vec<mpsc::Sender<Wake>>);
+pub(super) struct Wakers(pub(super) Vec<Waker>);
+
+#[derive(Clone)]
+pub(super) struct Waker {
+    pub(super) subscription: String,
+    pub(super) wakes: mpsc::Sender<Wake>,
+}
 
 impl Wakers {
     /// A consumer that has too much to do misses this one; the sweep tells it again.
     fn wake(&self, wake: &Wake) {
-        for waker in &self.0 {
-            _ = waker.try_send(wake.clone());
+        for Waker { subscription, wakes } in &self.0 {
+            if wakes.try_send(wake.clone()).is_err() {
+                metrics::counter!("holdfast_subscription_wakes_missed_total", "subscription" => subscription.clone()).increment(1);
+            }
         }
     }
 }
+
+/// Messages that are taken at a time, before consumers hear of them.
+const AT_A_TIME: usize = 1_024;
 
 /// While messages arrive, notifications are only a second chance, and come late enough not to be the first.
 const BEHIND_MESSAGES: Duration = Duration::from_millis(100);
 
 pub(super) async fn on_messages(mut feed: Feed, source: Arc<Source>, wakers: Wakers, shutdown: CancellationToken) {
     loop {
-        let first = tokio::select! {
+        let mut next = tokio::select! {
             biased;
-            event = feed.next() => event,
+            event = feed.next() => Some(event),
             () = shutdown.cancelled() => return,
         };
-        let mut reached = BTreeMap::new();
-        let mut next = Some(first);
+        let (mut reached, mut taken) = (BTreeMap::new(), 0);
         while let Some(event) = next {
             let (tenant_id, position) = (event.tenant_id, event.position);
             if source.arrived(event) {
                 let furthest = reached.entry(tenant_id).or_insert(position);
                 *furthest = position.max(*furthest);
             }
-            next = feed.next().now_or_never();
+            taken += 1;
+            next = if taken < AT_A_TIME { feed.next().now_or_never() } else { None };
         }
         wakers.wake(&Wake::Tenants(Arc::new(reached)));
     }
