@@ -116,6 +116,10 @@ pub struct Limits {
     pub writers: usize,
     /// Commands that may wait per writer; beyond it callers get 503 with Retry-After.
     pub writer_queue: usize,
+    /// Memory for the states of streams that the writers of this process keep, in MiB.
+    pub writer_cache_mib: usize,
+    /// A stream gets a new snapshot after so many events; 0: never.
+    pub snapshot_every: u32,
     /// How long a query waits for `X-Min-Position`.
     pub min_position_wait_ms: u64,
     /// Streams of events that one user may read at the same time: 1 to 20.
@@ -127,7 +131,15 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let StreamLimits { per_user, total } = StreamLimits::default();
-        Self { writers: 0, writer_queue: 4096, min_position_wait_ms: 5_000, streams_per_user: per_user, streams: total }
+        Self {
+            writers: 0,
+            writer_queue: 4096,
+            writer_cache_mib: 256,
+            snapshot_every: 200,
+            min_position_wait_ms: 5_000,
+            streams_per_user: per_user,
+            streams: total,
+        }
     }
 }
 
@@ -224,6 +236,9 @@ impl Settings {
         }
         if self.limits.writer_queue == 0 {
             return Err(invalid("limits.writer_queue", "must be at least 1"));
+        }
+        if !(1..=1_048_576).contains(&self.limits.writer_cache_mib) {
+            return Err(invalid("limits.writer_cache_mib", "must be 1 to 1048576"));
         }
         Ok(())
     }
