@@ -3,9 +3,11 @@
 //! A new aggregate is one line in the list below.
 
 mod catalogue; // name, version and JSON schema of every event
+mod fold; // what makes states of one program those of another
 mod version; // what became of shapes that are no longer written
 
 pub use catalogue::{EventSchema, schemas};
+pub use fold::fingerprint;
 pub use version::{UPCASTERS, Upcaster, current_version};
 
 use cqrs_es::Aggregate;
@@ -32,6 +34,12 @@ pub enum DecodeError {
     UnknownAggregate(String),
     #[error("unreadable {aggregate_type} event")]
     Unreadable {
+        aggregate_type: &'static str,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("unreadable state of a {aggregate_type}")]
+    UnreadableState {
         aggregate_type: &'static str,
         #[source]
         source: serde_json::Error,
@@ -82,6 +90,16 @@ macro_rules! aggregates {
                 vec![$(($aggregate::TYPE, catalogue::type_schema::<<$aggregate as Aggregate>::Event>())),+]
             }
 
+            /// How each aggregate folds.
+            fn folds() -> Vec<fold::Fold> {
+                vec![$(fold::Fold {
+                    aggregate_type: $aggregate::TYPE,
+                    version: <$aggregate as TenantAggregate>::FOLD_VERSION,
+                    state: catalogue::type_schema::<$aggregate>(),
+                    events: catalogue::type_schema::<<$aggregate as Aggregate>::Event>(),
+                }),+]
+            }
+
             /// As it is stored.
             #[cfg(test)]
             fn payload(&self) -> serde_json::Value {
@@ -113,6 +131,19 @@ macro_rules! aggregates {
                     $($aggregate::TYPE => Ok(Self::$aggregate(Box::default())),)+
                     other => Err(DecodeError::UnknownAggregate(other.to_owned())),
                 }
+            }
+
+            /// A state that was written as JSON.
+            ///
+            /// # Errors
+            /// When the aggregate is unknown, or the text is no state of it.
+            pub fn read(stored_type: &str, state: &str) -> Result<Self, DecodeError> {
+                let aggregate_type = aggregate_type(stored_type)?;
+                let read = match aggregate_type {
+                    $($aggregate::TYPE => serde_json::from_str(state).map(|state| Self::$aggregate(Box::new(state))),)+
+                    other => return Err(DecodeError::UnknownAggregate(other.to_owned())),
+                };
+                read.map_err(|source| DecodeError::UnreadableState { aggregate_type, source })
             }
 
             /// The state after `event`; an event of another aggregate changes nothing.

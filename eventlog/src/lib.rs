@@ -8,6 +8,7 @@ mod json;
 mod load;
 mod read;
 mod retry;
+mod snapshot;
 mod types;
 
 pub mod db;
@@ -23,6 +24,7 @@ pub mod subscription;
 pub use append::LockedTenant;
 pub use error::{AppendError, LogError};
 pub use retry::seed as seed_pauses;
+pub use snapshot::Snapshot;
 pub use types::{
     Appended, Batch, HeadMove, LoadRequest, Loaded, NewClaim, NewEvent, NewReceipt, ReceiptKey, StoredEvent, StoredReceipt, StreamId, Unit,
     UnitOutcome, UnreadableEvent,
@@ -33,6 +35,7 @@ pub use types::{
 pub mod statements {
     pub use crate::append::{APPEND, TAKEN};
     pub use crate::load::LOAD;
+    pub use crate::snapshot::{DISCARD, WRITE};
 }
 
 /// The write database, as one role sees it. Cheap to clone.

@@ -12,6 +12,7 @@ use futures::stream::BoxStream;
 use holdfast_domain::kernel::TenantId;
 use uuid::Uuid;
 
+use crate::snapshot::Snapshot;
 use crate::types::{HeadMove, LoadRequest, Loaded, ReceiptKey, StoredEvent, StreamId};
 
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, sqlx::Error>>;
@@ -29,6 +30,10 @@ pub trait Statements: Send + Sync {
 /// A write database; each method is a statement in autocommit.
 pub trait Database: Statements + Debug {
     fn begin(&self) -> Answer<'_, Box<dyn Transaction>>;
+    /// [`statements::WRITE`](crate::statements::WRITE).
+    fn write_snapshots<'a>(&'a self, snapshots: &'a [Snapshot]) -> Answer<'a, ()>;
+    /// [`statements::DISCARD`](crate::statements::DISCARD).
+    fn discard_snapshots<'a>(&'a self, snapshots: &'a [Snapshot]) -> Answer<'a, ()>;
     /// `clock_timestamp()`.
     fn now(&self) -> Answer<'_, DateTime<Utc>>;
     fn read(&self, tenant_id: TenantId, after: i64, limit: i64) -> Answer<'_, Vec<StoredEvent>>;

@@ -7,6 +7,8 @@ use holdfast_domain::event::{AnyEvent, DecodeError, aggregate_type};
 use holdfast_domain::kernel::{Metadata, Origin, Recorded, TenantId};
 use uuid::Uuid;
 
+use crate::snapshot::Snapshot;
+
 /// Names one stream. The tenant is part of every key: another tenant's stream cannot be named by accident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId {
@@ -118,14 +120,20 @@ pub struct StoredReceipt {
 pub struct LoadRequest {
     pub streams: Vec<StreamId>,
     pub receipts: Vec<ReceiptKey>,
-    /// Heads of these tenants are returned as well, from the same snapshot.
+    /// Heads of these tenants are returned as well, as they stood at the same instant.
     pub tenants: Vec<TenantId>,
+    /// Streams may begin with a snapshot, where there is one of this program's folding; else with their first event.
+    pub from_snapshots: bool,
 }
 
 #[derive(Debug, Clone, Default)]
 pub struct Loaded {
     /// Events in sequence order; streams that do not exist are missing.
     pub streams: HashMap<StreamId, Vec<StoredEvent>>,
+    /// Of streams that were asked for from snapshots: their events begin with the snapshot's last one, which it has already.
+    pub snapshots: HashMap<StreamId, Snapshot>,
+    /// Found, and of another history than the log: their streams are loaded as if they were not there.
+    pub misfits: Vec<Snapshot>,
     pub receipts: HashMap<ReceiptKey, StoredReceipt>,
     /// Tenants without a head are missing: their log is empty.
     pub heads: HashMap<TenantId, i64>,

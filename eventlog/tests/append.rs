@@ -57,7 +57,7 @@ async fn payload_and_metadata_come_back_byte_for_byte() {
         log.append(&batch(&[(a, 0)], vec![new.with_receipt("k", 1)])).await.unwrap();
         let event = &log.read(a, 0, 1).await.unwrap()[0];
         assert_eq!((event.payload.as_str(), event.metadata.as_str()), (odd.as_str(), " [ 1 ,2]"));
-        let request = LoadRequest { streams: vec![wallet(a, 1)], receipts: vec![key(a, "k")], tenants: vec![a] };
+        let request = LoadRequest { streams: vec![wallet(a, 1)], receipts: vec![key(a, "k")], tenants: vec![a], ..LoadRequest::default() };
         let loaded = log.load(&request).await.unwrap();
         assert_eq!(loaded.streams[&wallet(a, 1)], vec![event.clone()]);
         assert_eq!(loaded.receipts[&key(a, "k")].answer, "{\"key\": \"k\"}");
@@ -72,7 +72,8 @@ async fn another_tenants_stream_and_keys_are_not_found() {
         let log = database.log().await;
         let (a, b) = (tenant(1), tenant(2));
         log.append(&batch(&[(a, 0)], vec![unit(wallet(a, 1), 1, 2).with_receipt("k", 1)])).await.unwrap();
-        let request = LoadRequest { streams: vec![wallet(b, 1)], receipts: vec![key(b, "k")], tenants: vec![a, b] };
+        let request =
+            LoadRequest { streams: vec![wallet(b, 1)], receipts: vec![key(b, "k")], tenants: vec![a, b], ..LoadRequest::default() };
         let loaded = log.load(&request).await.unwrap();
         assert!(loaded.streams.is_empty() && loaded.receipts.is_empty());
         assert_eq!(loaded.heads, [(a, 2)].into());

@@ -5,12 +5,12 @@
 mod support;
 
 use holdfast_eventlog::db::PoolSettings;
-use holdfast_eventlog::statements::{APPEND, LOAD, TAKEN};
+use holdfast_eventlog::statements::{APPEND, DISCARD, LOAD, TAKEN, WRITE};
 use sqlx::Executor;
-use support::{UnitExt, batch, tenant, unit, wallet, with};
+use support::{UnitExt, batch, snapshot, tenant, unit, wallet, with};
 
 #[tokio::test]
-async fn append_check_and_load_use_indexes_whether_the_tables_are_empty_or_full() {
+async fn append_check_load_and_snapshots_use_indexes_whether_the_tables_are_empty_or_full() {
     with(|database| async move {
         let pool = database.pool_as("holdfast_writer", PoolSettings::for_log(1)).await;
         let mut connection = pool.acquire().await.unwrap();
@@ -20,9 +20,11 @@ async fn append_check_and_load_use_indexes_whether_the_tables_are_empty_or_full(
                     .map(|n| unit(wallet(tenant(n % 30), n), 1, 3).with_receipt(&n.to_string(), 1).with_claim(&n.to_string(), true))
                     .collect();
                 database.log().await.append(&batch(&[], units)).await.unwrap();
+                let snapshots: Vec<_> = (0..300).map(|n| snapshot(wallet(tenant(n % 30), n), 3)).collect();
+                database.log().await.write_snapshots(&snapshots).await.unwrap();
                 database.admin.execute("ANALYZE").await.unwrap();
             }
-            for (name, statement) in [("append", APPEND), ("taken", TAKEN), ("load", LOAD)] {
+            for (name, statement) in [("append", APPEND), ("taken", TAKEN), ("load", LOAD), ("write", WRITE), ("discard", DISCARD)] {
                 let parameters = (1..).take_while(|n| statement.contains(&format!("${n}::"))).count();
                 connection.execute(sqlx::raw_sql(&format!("DEALLOCATE ALL; PREPARE statement AS {statement}"))).await.unwrap();
                 let nulls = vec!["NULL"; parameters].join(", ");

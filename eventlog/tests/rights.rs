@@ -65,6 +65,7 @@ async fn roles_may_do_what_is_listed_and_nothing_else() {
             ("tenant_keys", ["ra", "", "", "r", ""]),
             ("seal_tiles", ["r", "raw", "", "", "r"]),
             ("seals", ["r", "ra", "", "", "r"]),
+            ("snapshots", ["rawd", "", "", "", ""]),
             ("erasure_certificates", ["", "ra", "", "", "r"]),
             ("leases", ["", "rawd", "rawd", "rawd", ""]),
         ];

@@ -47,6 +47,7 @@ struct ProcessSettings {
     writers: usize,
     queue_capacity: usize,
     cache_bytes: usize,
+    snapshot_every: u32,
     batch: usize,
     skews_ms: Vec<i64>,
 }
@@ -65,6 +66,7 @@ impl World {
             writers: usize::try_from(chance.between(1, 2)).unwrap_or(1),
             queue_capacity: *chance.pick(&[2, 64, 4096]),
             cache_bytes: *chance.pick(&[1, 20_000, 1 << 24]),
+            snapshot_every: *Chance::new(seed, "snapshots").pick(&[0, 1, 3, 200]),
             batch: *chance.pick(&[1, 3, 20, 500]),
             skews_ms: (0..count).map(skew).collect(),
         };
@@ -106,8 +108,8 @@ impl World {
         let nats = Nats::over(Arc::new(Client::new(&self.messages, &process)));
         let (store, skew) = (Arc::clone(&self.store), TimeDelta::milliseconds(self.settings.skews_ms[at]));
         let clock = Clock::over(move || store.now() + skew);
-        let ProcessSettings { writers, queue_capacity, cache_bytes, batch, .. } = self.settings;
-        let writers = Writers::start(&log, clock.clone(), &WriterSettings { writers, queue_capacity, cache_bytes });
+        let ProcessSettings { writers, queue_capacity, cache_bytes, snapshot_every, batch, .. } = self.settings;
+        let writers = Writers::start(&log, clock.clone(), &WriterSettings { writers, queue_capacity, cache_bytes, snapshot_every });
         let shutdown = CancellationToken::new(); // nobody is asked to stop here
         tokio::spawn(clock.watch(pool.clone(), shutdown.clone()));
         let settings = SubscriptionSettings { batch, ..SubscriptionSettings::default() };

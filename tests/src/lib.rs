@@ -130,6 +130,8 @@ impl System {
     fn command(&self) -> Command {
         let mut command = Command::new(binary());
         command.arg("--config").arg(self.settings_file()).current_dir(&self.folder);
+        // Streams of tests are short: so that their snapshots are used and `verify` has some to look at.
+        command.env("HOLDFAST__LIMITS__SNAPSHOT_EVERY", "3");
         command
     }
 

@@ -175,10 +175,14 @@ impl Shop<'_> {
         let measuring = pool(self.settings, Side::Write, DatabaseRole::Writer, 1).await?;
         clock.measure(&measuring).await.context("cannot compare this clock with the database's")?;
         self.spawn(|shutdown| clock.clone().watch(measuring, shutdown));
-        let defaults = WriterSettings::default();
         let limits = &self.settings.limits;
-        let writers = if limits.writers == 0 { defaults.writers } else { limits.writers };
-        let writers = Writers::start(&log, clock, &WriterSettings { writers, queue_capacity: limits.writer_queue, ..defaults });
+        let writers = WriterSettings {
+            writers: if limits.writers == 0 { WriterSettings::default().writers } else { limits.writers },
+            queue_capacity: limits.writer_queue,
+            cache_bytes: limits.writer_cache_mib * 1024 * 1024,
+            snapshot_every: limits.snapshot_every,
+        };
+        let writers = Writers::start(&log, clock, &writers);
         Ok((log, writers))
     }
 

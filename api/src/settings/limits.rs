@@ -12,6 +12,10 @@ pub struct Limits {
     pub writers: usize,
     /// Commands that may wait per writer; beyond it callers get 503 with Retry-After. Batches take half of it at most.
     pub writer_queue: usize,
+    /// Memory for the states of streams that the writers of this process keep, in MiB.
+    pub writer_cache_mib: usize,
+    /// A stream gets a new snapshot after so many events; 0: never.
+    pub snapshot_every: u32,
     /// Requests in work, of each kind; beyond it callers get 503 `OVERLOADED`.
     pub commands: usize,
     /// `POST /v1/commands`.
@@ -42,6 +46,8 @@ impl Default for Limits {
         Self {
             writers: 0,
             writer_queue: batched_commands * 2,
+            writer_cache_mib: 256,
+            snapshot_every: 200,
             commands,
             batches,
             files,
@@ -80,6 +86,7 @@ impl Limits {
         }
         let counts = [
             ("limits.writer_queue", self.writer_queue),
+            ("limits.writer_cache_mib", self.writer_cache_mib),
             ("limits.commands", self.commands),
             ("limits.batches", self.batches),
             ("limits.files", self.files),
@@ -101,7 +108,9 @@ mod tests {
     #[test]
     fn every_limit_is_at_least_one_and_the_error_names_the_key() {
         Limits::default().check().unwrap();
-        for key in ["writer_queue", "commands", "batches", "files", "signed", "queries", "documents", "streams_per_user"] {
+        for key in
+            ["writer_queue", "writer_cache_mib", "commands", "batches", "files", "signed", "queries", "documents", "streams_per_user"]
+        {
             for count in ["0", "1000001"] {
                 let limits: Limits = serde_json::from_str(&format!("{{\"{key}\":{count}}}")).unwrap();
                 let error = limits.check().unwrap_err().to_string();

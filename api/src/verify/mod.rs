@@ -8,6 +8,7 @@ mod contexts; // what holds between contexts, and that stored files are what the
 mod log; // positions, sequences, receipts, claims
 mod reactions; // dead letters, overdue deadlines, checkpoints
 mod read_models; // rows against the fold
+mod snapshots; // states that writers begin with, against the fold
 
 use std::time::{Duration, Instant};
 
@@ -127,6 +128,7 @@ pub async fn run(settings: &Settings) -> anyhow::Result<Report> {
         books.check(&mut findings);
         books.contexts.check_files(tenant_id, &files, &mut findings).await;
         rows.compare(&books, &mut findings);
+        snapshots::check(&databases.log, tenant_id, &mut findings).await?;
     }
     let checks = findings.checks;
     Ok(Report {

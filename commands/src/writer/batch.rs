@@ -1,13 +1,14 @@
 //! One batch from queue to answers.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use holdfast_domain::access::Access;
 use holdfast_domain::kernel::{Context, TenantAggregate, TenantId};
 use holdfast_domain::tenant::{Tenant, TenantStatus};
 use holdfast_eventlog::{
-    AppendError, Batch, EventLog, HeadMove, LoadRequest, LogError, NewReceipt, ReceiptKey, StoredReceipt, StreamId, Unit, UnitOutcome,
+    AppendError, Batch, EventLog, HeadMove, LoadRequest, NewReceipt, ReceiptKey, StoredEvent, StoredReceipt, StreamId, Unit, UnitOutcome,
     failpoint,
 };
 
@@ -15,7 +16,9 @@ use crate::clock::Clock;
 use crate::request::{Accepted, Refusal};
 use crate::writer::answer::{Answer, replay};
 use crate::writer::cache::Cache;
+use crate::writer::load::Loaded;
 use crate::writer::order::{Decided, Job, Undecided};
+use crate::writer::snapshot::Snapshots;
 use crate::writer::stream::{AnyStream, Stream};
 
 /// After this many conflicts the tenant's commands are decided behind its locked head.
@@ -29,6 +32,7 @@ pub(crate) struct Writer {
     pub(crate) log: EventLog,
     pub(crate) clock: Clock,
     pub(crate) cache: Cache,
+    pub(crate) snapshots: Snapshots,
 }
 
 /// What a round left over.
@@ -82,6 +86,7 @@ impl Writer {
         for job in jobs {
             self.run_locked(job).await;
         }
+        self.cache.forget_idle_tenants();
     }
 
     /// Load, decide, append, answer.
@@ -100,57 +105,6 @@ impl Writer {
             self.append(works, tenants, &mut left).await;
         }
         left
-    }
-
-    /// Brings every stream of the batch, and the streams of their tenants, into the cache; looks up the keys of
-    /// commands that miss it. One round trip unless somebody else has written meanwhile.
-    async fn load(&mut self, jobs: &[Job]) -> Result<Loaded, LogError> {
-        let mut loaded = Loaded::default();
-        for job in jobs {
-            for id in [tenant_stream(job.stream.tenant_id), job.stream] {
-                if !loaded.streams.contains_key(&id)
-                    && let Some(stream) = self.cache.take(&id)
-                {
-                    loaded.streams.insert(id, stream);
-                }
-            }
-        }
-        loop {
-            let request = missing(jobs, &loaded);
-            if request.streams.is_empty() {
-                return Ok(loaded);
-            }
-            let mut answer = self.log.load(&request).await?;
-            for tenant_id in request.tenants {
-                let head = answer.heads.get(&tenant_id).copied().unwrap_or_default();
-                if self.cache.known(tenant_id).is_some_and(|known| known > head) {
-                    self.went_back(tenant_id);
-                    loaded.streams.clear();
-                }
-                if let Some(known) = self.cache.known(tenant_id).filter(|known| *known < head) {
-                    for id in self.log.touched(tenant_id, known, head).await? {
-                        loaded.streams.remove(&id);
-                        self.cache.forget(&id);
-                    }
-                }
-                self.cache.set_known(tenant_id, head);
-            }
-            for id in request.streams {
-                let events = answer.streams.remove(&id).unwrap_or_default();
-                let folded = match jobs.iter().find(|job| job.stream == id) {
-                    _ if id.aggregate_type == <Tenant as cqrs_es::Aggregate>::TYPE => {
-                        Stream::<Tenant>::folded(&events).map(|stream| Box::new(stream) as Box<dyn AnyStream>)
-                    }
-                    Some(job) => job.order.fold(&events),
-                    None => continue,
-                };
-                match folded {
-                    Ok(stream) => drop(loaded.streams.insert(id, stream)),
-                    Err(_unreadable) => drop(loaded.unreadable.insert(id)),
-                }
-            }
-            loaded.receipts.extend(answer.receipts);
-        }
     }
 
     async fn decide_all(
@@ -255,23 +209,27 @@ impl Writer {
             }
         }
         for (work, outcome) in works.into_iter().zip(appended.units) {
-            self.finish(work, outcome, left).await;
+            let recorded_at = appended.heads.get(&work.unit.stream.tenant_id).map(|head| head.recorded_at);
+            self.finish(work, outcome, recorded_at, left).await;
         }
     }
 
     /// The log lacks what was cached: a backup was restored or a standby promoted that did not have everything. What is
     /// remembered of any tenant is worth nothing then.
-    fn went_back(&mut self, tenant_id: TenantId) {
+    pub(crate) fn went_back(&mut self, tenant_id: TenantId) {
         metrics::counter!("holdfast_log_went_back_total").increment(1);
         tracing::error!(%tenant_id, "the log has gone back: acknowledged commands are lost; everything is read again");
         self.cache.clear();
     }
 
-    async fn finish(&mut self, work: Work, outcome: UnitOutcome, left: &mut Leftover) {
+    async fn finish(&mut self, mut work: Work, outcome: UnitOutcome, recorded_at: Option<DateTime<Utc>>, left: &mut Leftover) {
         match outcome {
             UnitOutcome::Stored { first_position } => {
                 let id = work.unit.stream;
                 let empty = work.unit.events.is_empty();
+                if !work.spoilt && !empty {
+                    self.snapshots.offer(id, work.stream.as_mut(), || last_event(&work.unit, first_position, recorded_at?));
+                }
                 if !work.spoilt && work.stream.version() > 0 {
                     self.cache.put(id, work.stream);
                 }
@@ -351,31 +309,22 @@ impl Writer {
     }
 }
 
-/// The streams of a batch, taken out of the cache or freshly folded.
-#[derive(Default)]
-struct Loaded {
-    streams: HashMap<StreamId, Box<dyn AnyStream>>,
-    receipts: HashMap<ReceiptKey, StoredReceipt>,
-    unreadable: HashSet<StreamId>,
-}
-
-fn missing(jobs: &[Job], loaded: &Loaded) -> LoadRequest {
-    let mut request = LoadRequest::default();
-    let mut streams = BTreeSet::new();
-    let mut tenants = BTreeSet::new();
-    for job in jobs {
-        for id in [tenant_stream(job.stream.tenant_id), job.stream] {
-            if !loaded.streams.contains_key(&id) && !loaded.unreadable.contains(&id) && streams.insert(id) {
-                tenants.insert(id.tenant_id);
-                if id == job.stream {
-                    request.receipts.extend(receipt_key(job));
-                }
-            }
-        }
-    }
-    request.streams = streams.into_iter().collect();
-    request.tenants = tenants.into_iter().collect();
-    request
+/// The last event of a stored unit, as the log has it now.
+fn last_event(unit: &Unit, first_position: i64, recorded_at: DateTime<Utc>) -> Option<StoredEvent> {
+    let event = unit.events.last()?;
+    let before = i64::try_from(unit.events.len()).ok()? - 1;
+    Some(StoredEvent {
+        tenant_id: unit.stream.tenant_id,
+        position: first_position + before,
+        aggregate_type: unit.stream.aggregate_type.to_owned(),
+        aggregate_id: unit.stream.aggregate_id,
+        sequence: unit.first_sequence + before,
+        event_type: event.event_type.clone(),
+        event_version: event.event_version.clone(),
+        payload: event.payload.clone(),
+        metadata: event.metadata.clone(),
+        recorded_at,
+    })
 }
 
 pub(crate) fn tenant_stream(tenant_id: TenantId) -> StreamId {

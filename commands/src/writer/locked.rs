@@ -1,13 +1,14 @@
 //! The last resort of a command that keeps losing: decided behind the tenant's locked head, where it cannot.
 
 use holdfast_domain::kernel::Claim;
-use holdfast_eventlog::{AppendError, Batch, LoadRequest, LockedTenant, LogError, UnitOutcome};
+use holdfast_domain::tenant::Tenant;
+use holdfast_eventlog::{AppendError, Batch, LoadRequest, Loaded, LockedTenant, LogError, StreamId, UnitOutcome};
 
 use crate::request::Refusal;
 use crate::writer::answer::Answer;
 use crate::writer::batch::{Outcome, Pending, Work, Writer, receipt_key, replay_for, tenant_state, tenant_stream};
 use crate::writer::order::Job;
-use crate::writer::stream::{AnyStream, Stream};
+use crate::writer::stream::{AnyStream, Stream, Unfolded};
 
 impl Writer {
     /// Decides one command alone. What it touches leaves the cache: the transaction's outcome is not tracked there.
@@ -46,30 +47,50 @@ impl Writer {
     /// Loads and decides; `None` when the command was answered from its receipt.
     async fn work_locked(&self, locked: &mut LockedTenant, job: Job) -> Result<Option<Work>, (LogError, Job)> {
         let tenant_id = tenant_stream(job.stream.tenant_id);
-        let request =
-            LoadRequest { streams: vec![tenant_id, job.stream], receipts: receipt_key(&job).into_iter().collect(), tenants: Vec::new() };
-        let mut loaded = match locked.load(&request).await {
-            Ok(loaded) => loaded,
-            Err(error) => return Err((error, job)),
+        let mut request = LoadRequest {
+            streams: vec![tenant_id, job.stream],
+            receipts: receipt_key(&job).into_iter().collect(),
+            from_snapshots: true,
+            ..LoadRequest::default()
         };
-        if let Some(receipt) = receipt_key(&job).and_then(|key| loaded.receipts.get(&key)) {
-            let answer = replay_for(&job, receipt);
-            job.answer(answer);
-            return Ok(None);
-        }
-        let folded = Stream::folded(&loaded.streams.get(&tenant_id).cloned().unwrap_or_default())
-            .and_then(|tenant| Ok((tenant, job.order.fold(&loaded.streams.remove(&job.stream).unwrap_or_default())?)));
-        let (tenant, stream): (Stream<holdfast_domain::tenant::Tenant>, Box<dyn AnyStream>) = match folded {
-            Ok(folded) => folded,
-            Err(refusal) => {
-                job.answer(Err(refusal));
+        let (tenant, stream) = loop {
+            let mut loaded = match locked.load(&request).await {
+                Ok(loaded) => loaded,
+                Err(error) => return Err((error, job)),
+            };
+            loaded.misfits.drain(..).for_each(|snapshot| self.snapshots.discard(snapshot));
+            if let Some(receipt) = receipt_key(&job).and_then(|key| loaded.receipts.get(&key)) {
+                let answer = replay_for(&job, receipt);
+                job.answer(answer);
                 return Ok(None);
+            }
+            match self.fold_locked(&job, &loaded) {
+                Ok(folded) => break folded,
+                Err(Unfolded::Snapshot) if request.from_snapshots => {
+                    loaded.snapshots.into_values().for_each(|snapshot| self.snapshots.discard(snapshot));
+                    request.from_snapshots = false;
+                }
+                Err(unfolded) => {
+                    job.answer(Err(unfolded.into()));
+                    return Ok(None);
+                }
             }
         };
         let tenant = tenant_state(&tenant);
         let mut work = Work::new(job.stream, stream);
         work.decide(job, tenant.as_deref(), &self.clock).await;
         Ok(Some(work))
+    }
+
+    /// The tenant and the job's stream. Both are committed state: what is due is handed over before anything is decided on it.
+    fn fold_locked(&self, job: &Job, loaded: &Loaded) -> Result<(Stream<Tenant>, Box<dyn AnyStream>), Unfolded> {
+        let of = |id: StreamId| (loaded.snapshots.get(&id), loaded.streams.get(&id).map(Vec::as_slice).unwrap_or_default());
+        let (snapshot, events) = of(tenant_stream(job.stream.tenant_id));
+        let tenant = Stream::folded(snapshot, events)?;
+        let (snapshot, events) = of(job.stream);
+        let mut stream = job.order.fold(snapshot, events)?;
+        self.snapshots.offer(job.stream, stream.as_mut(), || events.last().cloned());
+        Ok((tenant, stream))
     }
 }
 

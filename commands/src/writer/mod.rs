@@ -5,9 +5,12 @@ mod answer;
 mod batch;
 mod cache;
 mod in_flight;
+mod load;
 mod locked;
+mod measure;
 mod order;
 mod queue;
+mod snapshot;
 mod stream;
 mod writers;
 

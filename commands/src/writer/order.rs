@@ -11,13 +11,13 @@ use holdfast_domain::kernel::{
     Actor, Claim, ClaimChange, Context, CorrelationId, DomainError, EventId, Metadata, Origin, RequestId, TenantAggregate, event_id,
 };
 use holdfast_domain::ledger;
-use holdfast_eventlog::{NewClaim, NewEvent, StoredEvent, StreamId};
+use holdfast_eventlog::{NewClaim, NewEvent, Snapshot, StoredEvent, StreamId};
 use tokio::sync::oneshot;
 
 use crate::request::{Accepted, AcceptedEvent, IdempotencyKey, KeyOwner, Refusal, Rejection};
 use crate::writer::answer::Answer;
 use crate::writer::in_flight::InFlight;
-use crate::writer::stream::{AnyStream, Stream};
+use crate::writer::stream::{AnyStream, Stream, Unfolded};
 
 /// One command in a writer's queue.
 pub(crate) struct Job {
@@ -72,7 +72,7 @@ pub(crate) enum Undecided {
 /// A command that knows how to be decided on its own stream.
 pub(crate) trait Order: Send + Sync {
     fn empty(&self) -> Box<dyn AnyStream>;
-    fn fold(&self, events: &[StoredEvent]) -> Result<Box<dyn AnyStream>, Refusal>;
+    fn fold(&self, snapshot: Option<&Snapshot>, events: &[StoredEvent]) -> Result<Box<dyn AnyStream>, Unfolded>;
     fn depends_on_settings(&self) -> bool;
     /// Decides on `stream` and applies what was decided to it.
     fn decide<'a>(
@@ -94,8 +94,8 @@ impl<A: TenantAggregate> Order for TypedOrder<A> {
         Box::new(Stream::<A>::empty())
     }
 
-    fn fold(&self, events: &[StoredEvent]) -> Result<Box<dyn AnyStream>, Refusal> {
-        Ok(Box::new(Stream::<A>::folded(events)?))
+    fn fold(&self, snapshot: Option<&Snapshot>, events: &[StoredEvent]) -> Result<Box<dyn AnyStream>, Unfolded> {
+        Stream::<A>::boxed(snapshot, events)
     }
 
     fn depends_on_settings(&self) -> bool {
@@ -170,7 +170,7 @@ impl<A: TenantAggregate> TypedOrder<A> {
             names.push(AcceptedEvent { event_type: row.event_type.clone(), sequence });
             stream.version = sequence;
             stream.last_at = context.now;
-            stream.bytes += row.payload.len();
+            stream.grow(row.payload.len());
             rows.push(row);
         }
         let answer =

@@ -15,6 +15,7 @@ use crate::writer::cache::Cache;
 use crate::writer::in_flight::InFlightKeys;
 use crate::writer::order::{CallerFacts, Job, TypedOrder};
 use crate::writer::queue::{self, Sender};
+use crate::writer::snapshot::Snapshots;
 
 /// Longest chain of reactions that one request may set in motion.
 const MAX_HOPS: u8 = 16;
@@ -27,12 +28,14 @@ pub struct WriterSettings {
     pub queue_capacity: usize,
     /// Memory for cached streams, over all writers.
     pub cache_bytes: usize,
+    /// A stream gets a new snapshot after so many events; 0: never.
+    pub snapshot_every: u32,
 }
 
 impl Default for WriterSettings {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-        Self { writers: cores, queue_capacity: 4_096, cache_bytes: 256 * 1024 * 1024 }
+        Self { writers: cores, queue_capacity: 4_096, cache_bytes: 256 * 1024 * 1024, snapshot_every: 200 }
     }
 }
 
@@ -49,10 +52,12 @@ impl Writers {
     #[must_use]
     pub fn start(log: &EventLog, clock: Clock, settings: &WriterSettings) -> Self {
         let count = settings.writers.max(1);
+        let snapshots = Snapshots::start(log.clone(), settings.snapshot_every);
         let senders = (0..count)
             .map(|number| {
                 let (sender, mut jobs) = queue::queue(number, settings.queue_capacity);
-                let mut writer = Writer { log: log.clone(), clock: clock.clone(), cache: Cache::new(settings.cache_bytes / count) };
+                let cache = Cache::new(settings.cache_bytes / count);
+                let mut writer = Writer { log: log.clone(), clock: clock.clone(), cache, snapshots: snapshots.clone() };
                 tokio::spawn(async move {
                     loop {
                         let batch = jobs.next_batch().await;

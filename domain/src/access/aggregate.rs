@@ -7,12 +7,12 @@ use uuid::Uuid;
 use crate::access::{AccessCommand, AccessError, AccessEvent, AccessFilter, AccessKind, is_name};
 use crate::kernel::{Claim, Context, TenantAggregate};
 
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Access {
     recorded: Option<Recorded>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Recorded {
     what: AccessKind,

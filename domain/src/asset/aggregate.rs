@@ -12,7 +12,7 @@ use crate::asset::{
 };
 use crate::kernel::{Actor, Claim, Context, PartyId, Personal, Role, TenantAggregate};
 
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Asset {
     status: AssetStatus,
@@ -24,7 +24,7 @@ pub struct Asset {
 }
 
 /// What was announced; of confirmed content it is true.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct About {
     pub owner: AssetOwner,

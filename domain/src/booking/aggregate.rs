@@ -14,7 +14,7 @@ use crate::booking::{
 use crate::kernel::{Claim, ClaimChange, Context, DisputeId, Personal, TemplateId, TenantAggregate};
 
 /// A booking, or the hold that it begins with.
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Booking {
     pub(super) status: BookingStatus,
@@ -36,7 +36,7 @@ pub struct Booking {
 }
 
 /// What the talent is asked to agree to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Offer {
     pub location: Option<Personal<String>>,
@@ -48,7 +48,7 @@ pub struct Offer {
 }
 
 /// Which text the talent has accepted; the text itself is the contract's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Agreed {
     pub title: String,
@@ -59,7 +59,7 @@ pub struct Agreed {
     pub at: DateTime<Utc>,
 }
 
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Work {
     pub confirmed_at: Option<DateTime<Utc>>,
@@ -80,14 +80,14 @@ pub struct Cancellation {
     pub at: DateTime<Utc>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Dispute {
     pub dispute_id: DisputeId,
     pub status: DisputeMark,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PublishedCallSheet {
     pub version: u32,

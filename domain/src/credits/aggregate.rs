@@ -12,7 +12,7 @@ use crate::escrow::Landing;
 use crate::kernel::{Claim, Context, Currency, LotId, ReservationId, TenantAggregate};
 use crate::wallet::Recent;
 
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Credits {
     pub(super) owner: Option<CreditsOwner>,
@@ -49,7 +49,7 @@ pub(super) struct Reservation {
 }
 
 /// Units by kind.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Units {
     pub promo: i64,

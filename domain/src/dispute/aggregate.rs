@@ -12,7 +12,7 @@ use crate::escrow::{DisputeKind, Hat};
 use crate::kernel::{AssetId, Claim, Context, DisputeId, Money, PartyId, TenantAggregate};
 
 /// What some decision or some reader needs to know; read models store it as it is and ask its getters (`view.rs`).
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Dispute {
     pub(super) version: i64,
@@ -33,7 +33,7 @@ pub struct Dispute {
 }
 
 /// Fixed when the case was opened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Case {
     pub dispute_id: DisputeId,
@@ -48,7 +48,7 @@ pub struct Case {
 }
 
 /// What the decision did with the money, as the escrow reported it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
     pub released: Money,
@@ -56,7 +56,7 @@ pub struct Outcome {
     pub penalty: Money,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Closing {
     pub at: DateTime<Utc>,

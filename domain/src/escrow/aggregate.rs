@@ -15,7 +15,7 @@ use crate::escrow::{
 use crate::kernel::{Claim, ClaimChange, Context, DisputeId, EscrowId, EventId, HoldId, Money, PartyId, TenantAggregate, event_id};
 
 /// What some decision or some reader needs to know; read models store it as it is and ask its getters (`view.rs`).
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Escrow {
     pub(super) version: i64,
@@ -106,7 +106,7 @@ pub(super) struct Authorization {
 }
 
 /// The open case (MNY-25).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OpenDispute {
     pub dispute_id: DisputeId,

@@ -4,3 +4,4 @@ mod example; // values for every shape that a schema allows
 mod fuzz; // rows of the log that nobody wrote
 mod golden; // docs/events/
 mod schemas;
+mod states; // written down and read again

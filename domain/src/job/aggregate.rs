@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::job::{JobCommand, JobContent, JobError, JobEvent, JobFact, JobStatus, SubmissionStatus};
 use crate::kernel::{Claim, Context, JobId, PartyId, SubmissionId, TenantAggregate};
 
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
     pub(super) status: JobStatus,
@@ -19,7 +19,7 @@ pub struct Job {
     pub(super) submissions: BTreeMap<SubmissionId, Submission>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct About {
     pub job_id: JobId,
@@ -34,7 +34,7 @@ pub struct About {
     pub close_reason: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Submission {
     pub talent_id: PartyId,

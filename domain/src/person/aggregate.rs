@@ -11,14 +11,14 @@ use crate::person::{ErasureReason, PersonCommand, PersonError, PersonEvent};
 /// Who may erase a person (ADM-25).
 const MAY_ERASE: [Role; 3] = [Role::TenantAdmin, Role::Superadmin, Role::PlatformAdmin];
 
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Person {
     status: PersonStatus,
     erasure: Option<Erasure>,
 }
 
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PersonStatus {
     /// Nothing was decided about them: they have no stream.
@@ -29,7 +29,7 @@ pub enum PersonStatus {
 }
 
 /// What a certificate says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Erasure {
     pub subject: PartyId,

@@ -14,12 +14,12 @@ const MAY_REVOKE: [Role; 4] = [Role::TenantAdmin, Role::Superadmin, Role::Platfo
 /// No session lives longer, however often its tokens are refreshed (settings, "Tokens").
 pub const MAX_SESSION_DAYS: i64 = 30;
 
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Session {
     revoked: Option<Revoked>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Revoked {
     reason: RevocationReason,

@@ -11,7 +11,7 @@ use std::future::Future;
 
 use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::db::{Pool, PoolSettings, migrate_write};
-use holdfast_eventlog::{Batch, EventLog, NewClaim, NewEvent, NewReceipt, ReceiptKey, StreamId, Unit};
+use holdfast_eventlog::{Batch, EventLog, NewClaim, NewEvent, NewReceipt, ReceiptKey, Snapshot, StreamId, Unit};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Executor, PgPool};
 use uuid::Uuid;
@@ -108,6 +108,12 @@ pub(crate) fn unit(stream: StreamId, first_sequence: i64, events: usize) -> Unit
         claims: Vec::new(),
         gated: false,
     }
+}
+
+/// Of this program's folding, but of no event.
+pub(crate) fn snapshot(stream: StreamId, sequence: i64) -> Snapshot {
+    let fingerprint = holdfast_domain::event::fingerprint(stream.aggregate_type).unwrap().to_owned();
+    Snapshot { stream, fingerprint, sequence, anchor: [7; 32], state: format!(r#"{{"at": {sequence}}}"#) }
 }
 
 /// A rejection: a receipt without events.

@@ -5,6 +5,7 @@ mod answers;
 mod books;
 mod deadlines;
 mod reactions;
+mod snapshots;
 
 use std::collections::BTreeMap;
 
@@ -87,6 +88,7 @@ pub fn check(world: &World, told: &Told) -> Vec<String> {
         answers::check(&raws, log, *tenant_id, told, &mut wrong);
         reactions::check(&raws, &decoded, log, *tenant_id, &state, &mut wrong);
         deadlines::check(&decoded, log, *tenant_id, &state, world.store.now(), &mut wrong);
+        snapshots::check(&decoded, *tenant_id, &state, &mut wrong);
         recorded(&raws, *tenant_id, &state, &mut wrong);
     }
     published(world, &state, &mut wrong);

@@ -10,7 +10,7 @@ use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::port::{
     Answer, AppendRows, Asked, Database, DeadLetterRow, DueRow, LockSession, Notifications, Statements, Transaction,
 };
-use holdfast_eventlog::{HeadMove, LoadRequest, Loaded, StoredEvent, StreamId};
+use holdfast_eventlog::{HeadMove, LoadRequest, Loaded, Snapshot, StoredEvent, StreamId};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use uuid::Uuid;
 
@@ -109,7 +109,7 @@ impl Statements for Session {
     fn load<'a>(&'a self, request: &'a LoadRequest) -> Answer<'a, Loaded> {
         Box::pin(self.store.statement(&self.process, "load", async move {
             let state = self.store.state();
-            load(|tenant_id| state.tenants.get(&tenant_id), request)
+            load(|tenant_id| state.tenants.get(&tenant_id), &state.snapshots, request)
         }))
     }
 }
@@ -120,6 +120,14 @@ impl Database for Session {
             let tx: Box<dyn Transaction> = Box::new(Tx::new(self.clone()));
             Ok(tx)
         }))
+    }
+
+    fn write_snapshots<'a>(&'a self, snapshots: &'a [Snapshot]) -> Answer<'a, ()> {
+        self.ask("write snapshots", |store| store.state().write_snapshots(snapshots))
+    }
+
+    fn discard_snapshots<'a>(&'a self, snapshots: &'a [Snapshot]) -> Answer<'a, ()> {
+        self.ask("discard snapshots", |store| store.state().discard_snapshots(snapshots))
     }
 
     fn now(&self) -> Answer<'_, DateTime<Utc>> {

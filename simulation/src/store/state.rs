@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use holdfast_domain::event::aggregate_type;
+use holdfast_domain::event::{aggregate_type, fingerprint};
 use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::port::{AppendRows, Asked, DeadLetterRow};
-use holdfast_eventlog::{HeadMove, LoadRequest, Loaded, ReceiptKey, StoredEvent, StoredReceipt, StreamId};
+use holdfast_eventlog::{HeadMove, LoadRequest, Loaded, ReceiptKey, Snapshot, StoredEvent, StoredReceipt, StreamId};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -19,6 +19,8 @@ use crate::process::Process;
 #[derive(Debug, Default)]
 pub struct State {
     pub tenants: BTreeMap<TenantId, TenantLog>,
+    /// By stream and fingerprint.
+    pub snapshots: BTreeMap<(StreamId, String), Snapshot>,
     pub checkpoints: BTreeMap<(String, TenantId), i64>,
     pub deadlines: BTreeMap<(TenantId, String, Uuid, String), Deadline>,
     pub letters: BTreeMap<Uuid, Letter>,
@@ -196,11 +198,20 @@ impl TenantLog {
 }
 
 /// Reads of several tenants, from the tables or from a transaction's view of them.
-pub(super) fn load<'a>(log: impl Fn(TenantId) -> Option<&'a TenantLog>, request: &LoadRequest) -> Result<Loaded, sqlx::Error> {
+pub(super) fn load<'a>(
+    log: impl Fn(TenantId) -> Option<&'a TenantLog>,
+    snapshots: &BTreeMap<(StreamId, String), Snapshot>,
+    request: &LoadRequest,
+) -> Result<Loaded, sqlx::Error> {
     let mut loaded = Loaded::default();
     for stream in &request.streams {
+        let folding = fingerprint(stream.aggregate_type).filter(|_| request.from_snapshots);
+        let snapshot = folding.and_then(|folding| snapshots.get(&(*stream, folding.to_owned())));
+        let first = snapshot.map_or(1, |snapshot| snapshot.sequence);
+        loaded.snapshots.extend(snapshot.map(|snapshot| (*stream, snapshot.clone())));
         let events = log(stream.tenant_id).map(|log| log.stream(stream.aggregate_type, stream.aggregate_id));
-        let events: Vec<StoredEvent> = events.into_iter().flatten().map(|event| (**event).clone()).collect();
+        let events = events.into_iter().flatten().filter(|event| event.sequence >= first);
+        let events: Vec<StoredEvent> = events.map(|event| (**event).clone()).collect();
         if !events.is_empty() {
             loaded.streams.insert(*stream, events);
         }
@@ -258,6 +269,25 @@ impl State {
             })
             .collect();
         streams.into_iter().collect()
+    }
+
+    pub(super) fn write_snapshots(&mut self, snapshots: &[Snapshot]) {
+        for snapshot in snapshots {
+            let key = (snapshot.stream, snapshot.fingerprint.clone());
+            if self.snapshots.get(&key).is_none_or(|there| there.sequence < snapshot.sequence) {
+                self.snapshots.insert(key, snapshot.clone());
+            }
+        }
+    }
+
+    pub(super) fn discard_snapshots(&mut self, snapshots: &[Snapshot]) {
+        let is = |there: &Snapshot, one: &Snapshot| (there.sequence, there.anchor) == (one.sequence, one.anchor);
+        for snapshot in snapshots {
+            let key = (snapshot.stream, snapshot.fingerprint.clone());
+            if self.snapshots.get(&key).is_some_and(|there| is(there, snapshot)) {
+                self.snapshots.remove(&key);
+            }
+        }
     }
 
     pub(super) fn checkpoints_of(&self, subscription: &str) -> HashMap<TenantId, i64> {

@@ -135,7 +135,8 @@ impl Statements for Tx {
         Box::pin(async move {
             self.now("load in tx", move |store, pending| {
                 let state = store.state();
-                load(|tenant_id| pending.logs.get(&tenant_id).or_else(|| state.tenants.get(&tenant_id)), request)
+                let log = |tenant_id| pending.logs.get(&tenant_id).or_else(|| state.tenants.get(&tenant_id));
+                load(log, &state.snapshots, request)
             })
             .await?
         })

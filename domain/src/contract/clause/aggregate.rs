@@ -15,7 +15,7 @@ pub(super) const MAX_CLAUSE_BYTES: usize = 64 * 1024;
 const MAX_TAGS: usize = 20;
 
 /// Once written it stays as it is: contracts refer to what a key said.
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Clause {
     text: Option<ClauseText>,

@@ -14,7 +14,7 @@ use super::{
 use crate::kernel::{Claim, Context, ContractId, EscrowId, MilestoneId, Personal, TenantAggregate};
 
 /// What some decision or some reader needs to know; read models store it as it is and ask its getters (`view.rs`).
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Contract {
     pub(super) status: ContractStatus,
@@ -38,7 +38,7 @@ pub struct Contract {
     pub(super) voided_at: Option<DateTime<Utc>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VersionMark {
     pub number: u32,
@@ -48,7 +48,7 @@ pub struct VersionMark {
 }
 
 /// A signer and, once there, the signature.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SignerEntry {
     pub signer: Signer,
@@ -56,7 +56,7 @@ pub struct SignerEntry {
     pub signed_at: Option<DateTime<Utc>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LinkedEscrow {
     pub milestone_id: Option<MilestoneId>,

@@ -12,7 +12,7 @@ use crate::contract::MAX_BODY_BYTES;
 use crate::contract::placeholder::{Piece, is_variable_name, pieces};
 use crate::kernel::{Claim, Context, TenantAggregate};
 
-#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Template {
     current: Option<TemplateVersion>,
