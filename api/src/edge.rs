@@ -1,14 +1,18 @@
 //! Around every request: its ids, its metrics, the headers that every answer carries, and errors in one format.
 
 use std::future::{Ready, ready};
+use std::rc::Rc;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, VARY};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CROSS_ORIGIN_RESOURCE_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 use actix_web::middleware::Next;
-use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest};
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest};
 use holdfast_domain::kernel::{CorrelationId, RequestId};
 use uuid::Uuid;
 
@@ -43,6 +47,14 @@ impl FromRequest for EdgeContext {
     }
 }
 
+/// The route's template, found once for all who ask: to find it is to try every pattern of the table.
+struct Pattern(Option<Rc<str>>);
+
+/// `None`: no route is reached by this path.
+pub(crate) fn pattern(request: &impl HttpMessage) -> Option<Rc<str>> {
+    request.extensions().get::<Pattern>().and_then(|pattern| pattern.0.clone())
+}
+
 /// The outermost layer.
 pub(crate) async fn edge(request: ServiceRequest, next: Next<impl MessageBody + 'static>) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
@@ -50,7 +62,9 @@ pub(crate) async fn edge(request: ServiceRequest, next: Next<impl MessageBody + 
     let context = EdgeContext::of(request.headers());
     request.extensions_mut().insert(context);
     let method = request.method().clone();
-    let route = request.match_pattern().filter(|pattern| routes::is_known(pattern)).unwrap_or_else(|| "other".to_owned());
+    let matched: Option<Rc<str>> = request.match_pattern().map(Rc::from);
+    request.extensions_mut().insert(Pattern(matched.clone()));
+    let route = matched.as_deref().filter(|pattern| routes::is_known(pattern)).unwrap_or("other").to_owned();
     let mut response = in_our_format(next.call(request).await?.map_into_boxed_body(), context.request_id);
     add_headers(response.headers_mut(), context, &route);
     measure(&method, route, response.status(), started);
@@ -89,17 +103,15 @@ fn add_headers(headers: &mut HeaderMap, context: EdgeContext, route: &str) {
         "default-src 'none'; frame-ancestors 'none'"
     };
     let fixed = [
-        ("x-content-type-options", "nosniff"),
-        ("x-frame-options", "DENY"),
-        ("referrer-policy", "no-referrer"),
-        ("cross-origin-resource-policy", "same-origin"),
-        ("strict-transport-security", "max-age=31536000; includeSubDomains"),
-        (CONTENT_SECURITY_POLICY.as_str(), content_policy),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+        (STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
+        (CONTENT_SECURITY_POLICY, content_policy),
     ];
     for (name, value) in fixed {
-        if let Ok(name) = HeaderName::try_from(name) {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
+        headers.insert(name, HeaderValue::from_static(value));
     }
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -5,10 +5,12 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
 
+use crate::edge::pattern;
+
 /// HMAC-SHA256 over method, route template, path ids and canonical body. Keyed, so that nobody can guess an erased
 /// person's data from a stored fingerprint.
 pub(crate) fn fingerprint(key: &[u8; 32], request: &HttpRequest, body: &Value) -> Vec<u8> {
-    let route = request.match_pattern().unwrap_or_default();
+    let route = pattern(request).unwrap_or_default();
     let ids: Vec<&str> = request.match_info().iter().map(|(_, value)| value).collect();
     of_parts(key, request.method().as_str(), &route, &ids, body)
 }

@@ -10,7 +10,7 @@ use holdfast_domain::kernel::TenantId;
 use serde_json::json;
 
 use crate::auth::{Barred, Identity, holds, now_s};
-use crate::edge::EdgeContext;
+use crate::edge::{EdgeContext, pattern};
 use crate::error::ApiError;
 use crate::in_flight::{Lane, Place};
 use crate::kept_body::keep;
@@ -32,7 +32,7 @@ pub(crate) async fn guard(request: ServiceRequest, next: Next<impl MessageBody +
 
 /// The route, and a place in its lane: none for the documentation, for what needs no place, and inside a batch, which has one.
 fn place(request: &ServiceRequest) -> Result<(Option<&'static RouteSpec>, Option<Place>), ApiError> {
-    let pattern = request.match_pattern().ok_or_else(ApiError::route_not_found)?;
+    let pattern = pattern(request).ok_or_else(ApiError::route_not_found)?;
     if routes::is_documentation(&pattern) {
         return Ok((None, None));
     }
