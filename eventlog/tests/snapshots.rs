@@ -87,8 +87,8 @@ async fn releases_that_fold_otherwise_keep_their_own() {
         log.append(&batch(&[], vec![unit(stream, 1, 9)])).await.unwrap();
         let ours = taken(&log, stream, 5).await;
         let theirs = Snapshot { fingerprint: "1-older".to_owned(), ..taken(&log, stream, 8).await };
-        log.write_snapshots(&[ours.clone()]).await.unwrap();
-        log.write_snapshots(&[theirs.clone()]).await.unwrap();
+        log.write_snapshots(std::slice::from_ref(&ours)).await.unwrap();
+        log.write_snapshots(std::slice::from_ref(&theirs)).await.unwrap();
         assert_eq!(load(&log, &[stream]).await.snapshots[&stream], ours);
         let both = log.snapshots(tenant(1), None, 10).await.unwrap();
         assert_eq!(both, [theirs.clone(), ours.clone()]);

@@ -7,7 +7,7 @@ use super::schemas::validator;
 use crate::event::{AGGREGATE_TYPES, AnyAggregate, AnyEvent, EventSchema, schemas};
 
 /// Histories per aggregate, and events in each.
-const HISTORIES: u64 = 40;
+const HISTORIES: u64 = 12;
 const EVENTS: usize = 40;
 
 fn events_of(aggregate_type: &str) -> Vec<EventSchema> {
@@ -49,7 +49,7 @@ fn every_state_of_every_aggregate_reads_back_as_itself_and_goes_on_the_same() {
 fn every_state_has_the_shape_that_its_fingerprint_is_made_of() {
     for fold in AnyEvent::folds() {
         let (valid, entries) = (validator(&fold.state), events_of(fold.aggregate_type));
-        for seed in 0..HISTORIES / 4 {
+        for seed in 0..HISTORIES / 2 {
             let mut folded = AnyAggregate::new(fold.aggregate_type).unwrap();
             for event in history(&entries, seed) {
                 folded.apply(&event);
