@@ -38,7 +38,9 @@ impl FirstEvents {
     }
 
     fn put<E: Send + Sync + 'static>(&self, stream: StreamId, event: E) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(stream, Arc::new(event));
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.put(stream, Arc::new(event));
+        metrics::gauge!("holdfast_first_events").set(f64::from(u32::try_from(remembered.len()).unwrap_or(u32::MAX)));
     }
 }
 

@@ -43,6 +43,10 @@ impl Cache {
         }
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(crate) fn forget(&mut self, id: &StreamId) {
         drop(self.take(id));
     }

@@ -58,6 +58,7 @@ impl Writers {
                 let (sender, mut jobs) = queue::queue(number, settings.queue_capacity);
                 let cache = Cache::new(settings.cache_bytes / count);
                 let mut writer = Writer { log: log.clone(), clock: clock.clone(), cache, snapshots: snapshots.clone() };
+                let cached = metrics::gauge!("holdfast_writer_cached_bytes", "writer" => number.to_string());
                 tokio::spawn(async move {
                     loop {
                         let batch = jobs.next_batch().await;
@@ -67,6 +68,7 @@ impl Writers {
                         metrics::histogram!("holdfast_writer_batch_commands")
                             .record(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
                         writer.run(batch).await;
+                        cached.set(f64::from(u32::try_from(writer.cache.bytes()).unwrap_or(u32::MAX)));
                     }
                 });
                 sender
