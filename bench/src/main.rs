@@ -24,6 +24,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use figures::{Bench, Form};
 
+/// As in `holdfast`, for what is measured in this process; the references have it too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures Holdfast beside its references, in one interleaved run: figures P1 to P17 of docs/performance.md, B1 for batches.
 ///
 /// Starts its own Postgres and NATS with the settings of production, checks the guard rails, prints a table and writes JSON. Fails when
