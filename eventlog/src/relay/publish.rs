@@ -59,7 +59,7 @@ impl Publisher {
         }
         let ready = self.stream.ready().await.map_err(Box::new)?;
         let events = events.iter().map(|event| &***event);
-        let published = publish_all(&self.nats, &self.line, events, message_id).await;
+        let published = publish_all(&self.nats, ready.connects(), &self.line, events, message_id).await;
         if let Ok(Some(sequence)) = &published {
             self.stream.acknowledged(*sequence);
         }
@@ -154,7 +154,7 @@ pub async fn republish(
         let Some(last) = events.last() else { break };
         after = last.position;
         published += events.len() as u64;
-        publish_all(nats, &line, events.iter(), |event| format!("{}:r{run}", message_id(event)))
+        publish_all(nats, nats.connects(), &line, events.iter(), |event| format!("{}:r{run}", message_id(event)))
             .await
             .map_err(|error| RepublishError::Publish(Box::new(error)))?;
         progress(after);
@@ -222,17 +222,16 @@ fn context(nats: &Nats) -> jetstream::Context {
     ContextBuilder::new().ack_timeout(ACK_WITHIN).timeout(ACK_WITHIN).max_ack_inflight(1 << 20).build(nats.client().clone())
 }
 
-/// In the given order; returns when all are acknowledged, with the stream's number of the last one that it had not taken before.
-/// After a failure some may be published.
+/// In the given order and over the connection of that number: behind a later one may be an older state of the stream, and what
+/// is published there would hide what is missing before it. Returns when all are acknowledged, with the stream's number of the
+/// last one that it had not taken before. After a failure some may be published.
 pub(super) async fn publish_all<'a>(
     nats: &Nats,
+    connects: u64,
     line: &Line,
     events: impl Iterator<Item = &'a StoredEvent>,
     message_id: impl Fn(&StoredEvent) -> String,
 ) -> Result<Option<u64>, PublishFailure> {
-    if !nats.is_connected() {
-        return Err(NatsError::NotConnected.into()); // else they would wait in the client's buffer
-    }
     let mut last = None;
     let mut note = |ack: Acknowledged| {
         if !ack.duplicate {
@@ -245,6 +244,9 @@ pub(super) async fn publish_all<'a>(
             && let Some((oldest, _until_acknowledged)) = acks.pop_front()
         {
             note(oldest.wait().await?);
+        }
+        if !nats.is_connected() || nats.connects() != connects {
+            return Err(NatsError::NotConnected.into()); // else they would wait in the client's buffer
         }
         acks.push_back((line.send(nats.subject(event), message_id(event), nats::encode(event)?).await?, Unacknowledged::new()));
         failpoint::reached("relay.between_publishes");

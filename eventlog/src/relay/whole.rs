@@ -84,6 +84,12 @@ struct Missing {
     bytes_each: i64,
 }
 
+impl Known {
+    pub(super) fn connects(&self) -> u64 {
+        self.connects
+    }
+}
+
 impl WholeStream {
     pub(super) fn new(nats: Nats, log: EventLog, proof: Proof, ended: CancellationToken) -> Self {
         let line = Line::of(&nats);
@@ -162,7 +168,7 @@ impl WholeStream {
         // The mark stays off until everything is in: whoever comes after a crash goes on from the last messages.
         self.nats.set_stream(filled).await?;
         let stream = self.stream().await?.ok_or(NatsError::NotConnected)?;
-        let published = self.fill(&stream).await?;
+        let published = self.fill(&stream, connects).await?;
         if published > 0 {
             metrics::counter!("holdfast_relay_healed_total").increment(published);
             tracing::warn!(published, "the stream had lost messages: they were published again from the log");
@@ -193,7 +199,7 @@ impl WholeStream {
 
     /// Publishes what is missing up to the checkpoints and would still be held, with the ids that it had: a message that is
     /// there is not taken twice. Returns how many were published.
-    async fn fill(&self, stream: &Found) -> Result<u64, HealError> {
+    async fn fill(&self, stream: &Found, connects: u64) -> Result<u64, HealError> {
         let missing = self.missing(stream).await?;
         let starts = self.starts(&missing).await?;
         let mut published = 0;
@@ -205,7 +211,7 @@ impl WholeStream {
                 }
                 let events = self.log.read(missing.tenant_id, after, (missing.through - after).min(PAGE)).await?;
                 let Some(last) = events.last() else { break };
-                publish::publish_all(&self.nats, &self.line, events.iter(), publish::message_id).await.map_err(Box::new)?;
+                publish::publish_all(&self.nats, connects, &self.line, events.iter(), publish::message_id).await.map_err(Box::new)?;
                 after = last.position;
                 published += events.len() as u64;
             }
