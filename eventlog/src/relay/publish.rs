@@ -9,10 +9,11 @@ use async_nats::jetstream::context::{ContextBuilder, PublishAckFuture, PublishEr
 use async_nats::jetstream::message::PublishMessage;
 use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
+use tokio::sync::RwLockReadGuard;
 
 use super::SUBSCRIPTION;
 use super::leadership::Proof;
-use super::whole::{HealError, WholeStream};
+use super::whole::{HealError, Known, WholeStream};
 use crate::db::Pool;
 use crate::nats::{self, Nats, NatsError};
 use crate::port::{Ack, Acknowledged, MessageServer};
@@ -53,7 +54,8 @@ impl Publisher {
         Self { pool, nats, line, proof, stream }
     }
 
-    async fn publish(&self, events: &[Arc<FeedEvent>]) -> Result<(), PublishFailure> {
+    /// As long as what it returns is held, nobody fills the stream.
+    async fn publish(&self, events: &[Arc<FeedEvent>]) -> Result<RwLockReadGuard<'_, Known>, PublishFailure> {
         if !self.proof.is_fresh() {
             return Err(PublishFailure::NotLeader);
         }
@@ -63,11 +65,12 @@ impl Publisher {
         if let Ok(Some(sequence)) = &published {
             self.stream.acknowledged(*sequence);
         }
-        drop(ready);
-        if published.is_err() {
+        if let Err(failure) = published {
+            drop(ready);
             self.stream.doubt().await; // the batch is repeated
+            return Err(failure);
         }
-        published.map(drop)
+        Ok(ready)
     }
 
     /// Moves the checkpoint unless somebody else has.
@@ -102,9 +105,11 @@ impl Consumer for Publisher {
     fn consume<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>> {
         Box::pin(async move {
             let Some(last) = events.last() else { return Ok(()) };
-            self.publish(events).await.map_err(|error| ConsumeError::Failed(Box::new(error)))?;
+            // Until the checkpoint stands: a stream that is wiped now is filled up to the checkpoint, and these are beyond it.
+            let whole = self.publish(events).await.map_err(|error| ConsumeError::Failed(Box::new(error)))?;
             failpoint::reached("relay.after_publish");
             self.move_checkpoint(tenant_id, after, last.position).await?;
+            drop(whole);
             failpoint::reached("relay.after_checkpoint");
             metrics::counter!("holdfast_relay_published_total").increment(events.len() as u64);
             let lag = chrono::Utc::now().signed_duration_since(last.recorded_at);

@@ -177,6 +177,9 @@ impl WholeStream {
             self.nats.set_stream(true).await?;
         }
         let now = self.stream().await?.map(|found| found.seen);
+        if self.nats.connects() != connects {
+            return Err(NatsError::NotConnected.into()); // what was seen last may be another stream than what was filled
+        }
         self.acknowledged.store(0, Ordering::Release);
         *known = Known { seen: now, certain: true, connects };
         Ok(())
