@@ -47,7 +47,7 @@ impl FromRequest for EdgeContext {
     }
 }
 
-/// The route's template, found once for all who ask: to find it is to try every pattern of the table.
+/// The route's template, found once for all who ask: to find it is to match the path all over again.
 struct Pattern(Option<Rc<str>>);
 
 /// `None`: no route is reached by this path.

@@ -219,25 +219,10 @@ fn add_data(app: &mut ServiceConfig, shared: Shared, sides: Sides) {
 /// The routes of the sides that this process has. The two trees share nothing but the guard. A scope per area: the library
 /// tries one pattern after the other, several times per request, and a scope's is a plain prefix.
 fn add_routes(app: &mut ServiceConfig, served: impl Fn(&RouteSpec) -> bool) {
-    let mut areas: Vec<(&str, Vec<&RouteSpec>)> = Vec::new();
-    for spec in routes::all().filter(|spec| served(spec)) {
-        let area = routes::area(spec.path);
-        match areas.iter_mut().find(|(known, _)| *known == area) {
-            Some((_, specs)) => specs.push(spec),
-            None => areas.push((area, vec![spec])),
-        }
-    }
-    for (area, specs) in areas {
-        let mut paths: Vec<&str> = Vec::new();
-        for spec in &specs {
-            if !paths.contains(&spec.path) {
-                paths.push(spec.path);
-            }
-        }
-        let scope = paths.into_iter().fold(web::scope(area), |scope, path| {
-            let of_path = specs.iter().filter(|spec| spec.path == path);
+    for (area, specs) in routes::grouped(routes::all().filter(|spec| served(spec)), routes::area) {
+        let scope = routes::grouped(specs.into_iter(), |path| path).into_iter().fold(web::scope(area), |scope, (path, specs)| {
             let resource = web::resource(&path[area.len()..]).default_service(web::to(nothing_here));
-            scope.service(of_path.fold(resource, |resource, spec| resource.route((spec.handler)())))
+            scope.service(specs.into_iter().fold(resource, |resource, spec| resource.route((spec.handler)())))
         });
         app.service(scope);
     }

@@ -104,3 +104,25 @@ async fn read<A: EventOf>(log: EventLog, stream: StreamId, after: i64, limit: i6
     };
     stored.iter().filter_map(|stored| decode(stored).transpose()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_event_is_remembered_for_its_own_tenant_and_stream_and_the_oldest_is_forgotten() {
+        let stream = |tenant: u128, id: u128| StreamId {
+            tenant_id: TenantId(Uuid::from_u128(tenant)),
+            aggregate_type: "wallet",
+            aggregate_id: Uuid::from_u128(id),
+        };
+        let remembered = FirstEvents::default();
+        remembered.put(stream(1, 7), "opened");
+        assert_eq!(remembered.get::<&str>(&stream(1, 7)), Some("opened"));
+        assert_eq!(remembered.get::<&str>(&stream(2, 7)), None);
+        for id in 0..REMEMBERED.get() as u128 {
+            remembered.put(stream(3, id), "opened");
+        }
+        assert_eq!(remembered.get::<&str>(&stream(1, 7)), None);
+    }
+}

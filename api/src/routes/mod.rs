@@ -165,6 +165,22 @@ pub(crate) fn area(path: &str) -> &str {
     &path[..second.min(first_id)]
 }
 
+/// Those whose paths have the same `part` together, otherwise in the order of the table.
+pub(crate) fn grouped(
+    specs: impl Iterator<Item = &'static RouteSpec>,
+    part: fn(&'static str) -> &'static str,
+) -> Vec<(&'static str, Vec<&'static RouteSpec>)> {
+    let mut groups: Vec<(&str, Vec<&RouteSpec>)> = Vec::new();
+    for spec in specs {
+        let name = part(spec.path);
+        match groups.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, group)) => group.push(spec),
+            None => groups.push((name, vec![spec])),
+        }
+    }
+    groups
+}
+
 /// The route of a request; HEAD and OPTIONS are not served.
 pub(crate) fn find(method: &Method, pattern: &str) -> Option<&'static RouteSpec> {
     all().find(|spec| spec.path == pattern && spec.method == method.as_str())

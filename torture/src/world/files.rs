@@ -19,6 +19,9 @@ pub(super) fn database_url(port: u16, name: &str) -> String {
     format!("postgres://127.0.0.1:{port}/{name}")
 }
 
+/// Streams of a run are short: with the default hardly one of them would ever have a snapshot. An older program knows no such setting.
+pub(super) const SNAPSHOTS: &str = "[limits]\nsnapshot_every = 5\n";
+
 /// Profile `dev`: safe against crashes of process and machine.
 pub(super) fn write_settings(folder: &Path, postgres: u16, nats: u16, more: &str) -> anyhow::Result<()> {
     let passwords: String =

@@ -108,7 +108,8 @@ impl World {
     pub fn on(folder: PathBuf, binaries: Binaries, servers: (Postgres, Nats), tenants: &[Uuid], settings: &str) -> anyhow::Result<Self> {
         let (postgres, nats) = servers;
         let history = Arc::new(History::create(&folder.join("history.ndjson"))?);
-        files::write_settings(&folder, postgres.port, nats.port, settings)?;
+        let snapshots = if binaries.old.is_none() { files::SNAPSHOTS } else { "" };
+        files::write_settings(&folder, postgres.port, nats.port, &format!("{snapshots}{settings}"))?;
         let services = USUAL.iter().map(|(name, role)| Service::new(&folder, name, role, &binaries.current)).collect::<Result<_, _>>()?;
         Ok(Self {
             folder,
