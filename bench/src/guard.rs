@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use holdfast_api::settings::{DatabaseRole, Side};
 use holdfast_eventlog::db::PoolSettings;
-use holdfast_eventlog::statements::{APPEND, LOAD, TAKEN};
+use holdfast_eventlog::statements::{APPEND, APPEND_WITHOUT_CLAIMS, LOAD, TAKEN};
 use sqlx::{Executor as _, Row as _};
 
 use crate::environment::World;
@@ -92,7 +92,8 @@ async fn plans(world: &World) -> anyhow::Result<Vec<String>> {
     let pool = world.pool(Side::Write, DatabaseRole::Writer, PoolSettings::for_log(1)).await?;
     let mut connection = pool.acquire().await?;
     let mut problems = Vec::new();
-    for (name, statement) in [("append", APPEND), ("dedupe", TAKEN), ("load", LOAD)] {
+    let statements = [("append", APPEND), ("append without claims", APPEND_WITHOUT_CLAIMS), ("dedupe", TAKEN), ("load", LOAD)];
+    for (name, statement) in statements {
         let parameters = (1..).take_while(|n| statement.contains(&format!("${n}::"))).count();
         connection.execute(sqlx::raw_sql(&format!("DEALLOCATE ALL; PREPARE looked_at AS {statement}"))).await?;
         let nulls = vec!["NULL"; parameters].join(", ");

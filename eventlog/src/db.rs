@@ -3,6 +3,9 @@
 //! sqlx 0.8.6 can return a connection to its pool inside a transaction when `begin()` is cancelled. Here a connection
 //! is marked before `BEGIN` and the mark goes after `COMMIT` or `ROLLBACK`; one that is dropped with the mark is closed.
 
+mod kept;
+mod tenant_read;
+
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
@@ -11,18 +14,16 @@ use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
 use metrics::Gauge;
 use sqlx::migrate::MigrateError;
-use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
+use sqlx::pool::PoolConnectionMetadata;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{Connection as _, Executor, PgConnection, PgPool, Postgres, Row};
+use sqlx::{Connection as _, Executor, PgConnection, PgPool, Row};
 use tokio_util::sync::CancellationToken;
 
 use crate::port;
 
-/// For single statements, each its own transaction.
-///
-/// In autocommit a statement that writes is run with `execute` or `fetch_all`: `fetch_one` and `fetch_optional` return
-/// with the first row, before the commit has been answered.
-pub type Connection = PoolConnection<Postgres>;
+pub use kept::Connection;
+use kept::{Kept, State};
+pub use tenant_read::TenantRead;
 
 /// A bounded number of connections of one role to one database. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -34,7 +35,7 @@ pub struct Pool {
 
 #[derive(Debug, Clone)]
 enum Inner {
-    Postgres(PgPool),
+    Postgres(Arc<Kept>),
     /// A stand-in for the server, in the simulation.
     Port(Arc<dyn port::Database>),
 }
@@ -58,6 +59,13 @@ impl Autocommit {
             Self::Port(port) => Session::Port(&**port),
         }
     }
+
+    /// Its last statement was answered to the end.
+    pub(crate) fn answered(&mut self) {
+        if let Self::Postgres(connection) = self {
+            connection.state = State::Clean;
+        }
+    }
 }
 
 /// What the sessions of a pool are set to (docs/settings.md). A timeout of zero is none.
@@ -75,6 +83,17 @@ pub struct PoolSettings {
     pub search_path: Option<&'static str>,
     /// Ask the server, in the background after each use, that a connection is in no transaction and has no tenant set.
     pub check_on_release: bool,
+    pub commits: Commits,
+}
+
+/// When a commit is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commits {
+    /// When it is on disk, and where the server says so on a standby.
+    Durable,
+    /// At once. A crash of the server may undo the last of them, in order, none without those after it: for what comes again from the
+    /// log when the checkpoint beside it is undone.
+    Lazy,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +118,7 @@ impl Default for PoolSettings {
             plans: Plans::Automatic,
             search_path: None,
             check_on_release: true,
+            commits: Commits::Durable,
         }
     }
 }
@@ -128,6 +148,9 @@ impl PoolSettings {
         if let Some(schema) = self.search_path {
             session.push(("search_path", schema.to_owned()));
         }
+        if self.commits == Commits::Lazy {
+            session.push(("synchronous_commit", "off".to_owned()));
+        }
         if self.plans == Plans::GenericByIndex {
             for planner in ["enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"] {
                 session.push((planner, "off".to_owned()));
@@ -146,7 +169,7 @@ pub struct Tx {
 
 #[derive(Debug)]
 enum TxInner {
-    Postgres { connection: Connection, open: bool },
+    Postgres(Connection),
     Port(Box<dyn port::Transaction>),
     Ended,
 }
@@ -157,6 +180,7 @@ impl Pool {
     /// # Errors
     /// When the address is malformed or the server does not let us in.
     pub async fn connect(url: &str, settings: PoolSettings) -> Result<Self, sqlx::Error> {
+        let (places, patience) = (settings.max_connections, settings.acquire_timeout);
         let history = Arc::new(History::default());
         let mut pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
@@ -173,7 +197,7 @@ impl Pool {
         }
         let inner = pool.connect_with(settings.apply(url.parse()?)).await?;
         let waiting = metrics::gauge!("holdfast_pool_waiting", "pool" => settings.application_name);
-        Ok(Self { inner: Inner::Postgres(inner), waiting })
+        Ok(Self { inner: Inner::Postgres(Kept::new(inner, places, patience)), waiting })
     }
 
     /// A pool over a stand-in, which answers the statements of [`port::Database`] and no others.
@@ -191,9 +215,9 @@ impl Pool {
         }
     }
 
-    fn postgres(&self) -> Result<&PgPool, sqlx::Error> {
+    fn postgres(&self) -> Result<&Arc<Kept>, sqlx::Error> {
         match &self.inner {
-            Inner::Postgres(pool) => Ok(pool),
+            Inner::Postgres(kept) => Ok(kept),
             Inner::Port(_) => Err(sqlx::Error::Configuration("a stand-in knows no such statement".into())),
         }
     }
@@ -211,7 +235,8 @@ impl Pool {
     /// When none is free in time or the server does not let us in.
     pub async fn acquire(&self) -> Result<Connection, sqlx::Error> {
         let _until_had = Waiting::new(&self.waiting);
-        self.postgres()?.acquire().await
+        let kept = self.postgres()?;
+        kept.lend(kept.place().await?).await
     }
 
     /// # Errors
@@ -228,10 +253,7 @@ impl Pool {
     /// # Errors
     /// When no connection is free in time or the server refuses the statement.
     pub async fn begin_with(&self, sql: &str) -> Result<Tx, sqlx::Error> {
-        let connection = self.acquire().await?;
-        let mut tx = Tx { inner: TxInner::Postgres { connection, open: true } };
-        tx.execute(sqlx::raw_sql(sql)).await?;
-        Ok(tx)
+        Tx::begin(self.acquire().await?, sql).await
     }
 
     /// A read-only transaction that sees one tenant's rows.
@@ -259,12 +281,12 @@ impl Pool {
     }
 
     fn lasting(&self) -> Result<PgConnectOptions, sqlx::Error> {
-        Ok((*self.postgres()?.connect_options()).clone().options([("idle_session_timeout", "0")]))
+        Ok((*self.postgres()?.pool.connect_options()).clone().options([("idle_session_timeout", "0")]))
     }
 
     pub async fn close(&self) {
-        if let Inner::Postgres(pool) = &self.inner {
-            pool.close().await;
+        if let Inner::Postgres(kept) = &self.inner {
+            kept.close().await;
         }
     }
 }
@@ -286,6 +308,13 @@ impl Drop for Waiting<'_> {
 }
 
 impl Tx {
+    async fn begin(mut connection: Connection, sql: &str) -> Result<Self, sqlx::Error> {
+        connection.state = State::InTransaction; // before it is
+        let mut tx = Self { inner: TxInner::Postgres(connection) };
+        tx.execute(sqlx::raw_sql(sql)).await?;
+        Ok(tx)
+    }
+
     /// # Errors
     /// When the answer was lost (the outcome is then unknown), the server refused, or a statement of the transaction failed.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
@@ -307,8 +336,8 @@ impl Tx {
 
     async fn end(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
         self.execute(sqlx::raw_sql(sql)).await?;
-        if let TxInner::Postgres { open, .. } = &mut self.inner {
-            *open = false;
+        if let TxInner::Postgres(connection) = &mut self.inner {
+            connection.state = State::Clean;
         }
         Ok(())
     }
@@ -318,7 +347,7 @@ impl Tx {
     pub fn port(&self) -> Option<&dyn port::Transaction> {
         match &self.inner {
             TxInner::Port(port) => Some(&**port),
-            TxInner::Postgres { .. } | TxInner::Ended => None,
+            TxInner::Postgres(_) | TxInner::Ended => None,
         }
     }
 
@@ -328,25 +357,17 @@ impl Tx {
         }
         match std::mem::replace(&mut self.inner, TxInner::Ended) {
             TxInner::Port(port) => Some(port),
-            TxInner::Postgres { .. } | TxInner::Ended => None,
+            TxInner::Postgres(_) | TxInner::Ended => None,
         }
     }
 
     pub(crate) fn session(&mut self) -> Session<'_> {
-        if matches!(self.inner, TxInner::Postgres { .. }) {
+        if matches!(self.inner, TxInner::Postgres(_)) {
             return Session::Postgres(self);
         }
         match &self.inner {
             TxInner::Port(port) => Session::Port(&**port),
-            TxInner::Postgres { .. } | TxInner::Ended => unreachable!("{NO_CONNECTION}"),
-        }
-    }
-}
-
-impl Drop for Tx {
-    fn drop(&mut self) {
-        if let TxInner::Postgres { connection, open: true } = &mut self.inner {
-            connection.close_on_drop();
+            TxInner::Postgres(_) | TxInner::Ended => unreachable!("{NO_CONNECTION}"),
         }
     }
 }
@@ -358,7 +379,7 @@ impl Deref for Tx {
     type Target = PgConnection;
     fn deref(&self) -> &PgConnection {
         match &self.inner {
-            TxInner::Postgres { connection, .. } => connection,
+            TxInner::Postgres(connection) => connection,
             TxInner::Port(_) | TxInner::Ended => unreachable!("{NO_CONNECTION}"),
         }
     }
@@ -367,7 +388,7 @@ impl Deref for Tx {
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut PgConnection {
         match &mut self.inner {
-            TxInner::Postgres { connection, .. } => connection,
+            TxInner::Postgres(connection) => connection,
             TxInner::Port(_) | TxInner::Ended => unreachable!("{NO_CONNECTION}"),
         }
     }

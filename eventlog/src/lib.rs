@@ -33,7 +33,7 @@ pub use types::{
 /// The texts of the statements on the hot path, for the test that looks at their plans.
 #[doc(hidden)]
 pub mod statements {
-    pub use crate::append::{APPEND, TAKEN};
+    pub use crate::append::{APPEND, APPEND_WITHOUT_CLAIMS, TAKEN};
     pub use crate::load::LOAD;
     pub use crate::snapshot::{DISCARD, WRITE};
 }

@@ -43,7 +43,9 @@ impl EventLog {
     /// When the database does not answer.
     pub async fn load(&self, request: &LoadRequest) -> Result<Loaded, LogError> {
         let mut connection = self.pool.autocommit().await?;
-        load(connection.session(), request).await
+        let loaded = load(connection.session(), request).await?;
+        connection.answered();
+        Ok(loaded)
     }
 }
 

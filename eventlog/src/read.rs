@@ -126,6 +126,28 @@ impl EventLog {
         Ok(rows.into_iter().map(|(tenant_id, position)| (TenantId(tenant_id), position)).collect())
     }
 
+    /// Moves a subscription's checkpoint in one statement, for a batch that leaves nothing else to store; false: it was not at
+    /// `from`, and stays.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn move_checkpoint(&self, subscription: &str, tenant_id: TenantId, from: i64, to: i64) -> Result<bool, sqlx::Error> {
+        if let Some(port) = self.pool.port() {
+            return port.move_checkpoint_from(subscription, tenant_id, from, to).await;
+        }
+        let moved = sqlx::query(
+            "INSERT INTO subscription_checkpoints AS c (tenant_id, subscription, position) VALUES ($1, $2, $4)
+             ON CONFLICT (tenant_id, subscription) DO UPDATE SET position = excluded.position WHERE c.position = $3",
+        )
+        .bind(tenant_id.uuid())
+        .bind(subscription)
+        .bind(from)
+        .bind(to)
+        .execute(&mut *self.pool.acquire().await?)
+        .await?;
+        Ok(moved.rows_affected() == 1)
+    }
+
     /// Position and time of the last append of every tenant.
     ///
     /// # Errors

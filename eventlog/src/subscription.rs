@@ -35,7 +35,12 @@ pub trait Consumer: Send + Sync + 'static {
     /// `events` stand at `after + 1`, `after + 2`, …: all or none of them take effect, and the checkpoint moves with them.
     fn consume<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>>;
 
-    /// False: somebody else works for this tenant now (a lease). Only saves work.
+    /// Whose leases it works under: its own, or those of others that must work for the same tenants as it does.
+    fn shares_with(&self) -> &str {
+        self.name()
+    }
+
+    /// False: it has nothing to do for this tenant now. Only saves work.
     fn owns(&self, _tenant_id: TenantId) -> bool {
         true
     }
@@ -116,13 +121,18 @@ pub async fn run(
     let source = Arc::new(source::Source::new(log.clone()));
     let mut tasks = JoinSet::new();
     let mut wakers = Vec::new();
+    let mut shares = HashMap::<String, lease::Share>::new();
     for consumer in consumers {
         let (waker, wakes) = mpsc::channel(1024);
         wakers.push(wake::Waker { subscription: consumer.name().to_owned(), wakes: waker });
         let share = if settings.share_tenants {
-            let (share, keeping) = lease::keep(log.clone(), consumer.name().to_owned(), shutdown.clone());
-            tasks.spawn(keeping);
-            share
+            let group = consumer.shares_with().to_owned();
+            let kept = shares.entry(group.clone()).or_insert_with(|| {
+                let (share, keeping) = lease::keep(log.clone(), group, shutdown.clone());
+                tasks.spawn(keeping);
+                share
+            });
+            kept.clone()
         } else {
             lease::Share::everything()
         };

@@ -5,7 +5,7 @@
 mod support;
 
 use holdfast_eventlog::db::PoolSettings;
-use holdfast_eventlog::statements::{APPEND, DISCARD, LOAD, TAKEN, WRITE};
+use holdfast_eventlog::statements::{APPEND, APPEND_WITHOUT_CLAIMS, DISCARD, LOAD, TAKEN, WRITE};
 use sqlx::Executor;
 use support::{UnitExt, batch, snapshot, tenant, unit, wallet, with};
 
@@ -24,7 +24,15 @@ async fn append_check_load_and_snapshots_use_indexes_whether_the_tables_are_empt
                 database.log().await.write_snapshots(&snapshots).await.unwrap();
                 database.admin.execute("ANALYZE").await.unwrap();
             }
-            for (name, statement) in [("append", APPEND), ("taken", TAKEN), ("load", LOAD), ("write", WRITE), ("discard", DISCARD)] {
+            let statements = [
+                ("append", APPEND),
+                ("append without claims", APPEND_WITHOUT_CLAIMS),
+                ("taken", TAKEN),
+                ("load", LOAD),
+                ("write", WRITE),
+                ("discard", DISCARD),
+            ];
+            for (name, statement) in statements {
                 let parameters = (1..).take_while(|n| statement.contains(&format!("${n}::"))).count();
                 connection.execute(sqlx::raw_sql(&format!("DEALLOCATE ALL; PREPARE statement AS {statement}"))).await.unwrap();
                 let nulls = vec!["NULL"; parameters].join(", ");

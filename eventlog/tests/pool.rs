@@ -7,9 +7,9 @@ mod support;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use holdfast_eventlog::db::{Pool, PoolSettings};
+use holdfast_eventlog::db::{Pool, PoolSettings, TenantRead};
 use sqlx::Executor;
 use support::{tenant, with};
 
@@ -132,6 +132,76 @@ async fn a_server_on_another_timeline_is_not_talked_to() {
         assert!(ask().await.is_err());
         assert!(pool.acquire().await.is_err(), "no statement reaches the other server");
         tokio::time::timeout(Duration::from_secs(1), holdfast_eventlog::db::replaced()).await.unwrap();
+    })
+    .await;
+}
+
+/// Tenant and begin of the transaction.
+async fn transaction(read: &mut TenantRead) -> (String, String) {
+    sqlx::query_as("SELECT current_setting('app.tenant_id'), now()::text").fetch_one(&mut **read).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_open_reading_is_handed_on_to_those_who_wait_for_the_same_tenant_and_to_nobody_else() {
+    with(|database| async move {
+        let pool = database.pool_as("holdfast_auditor", one()).await;
+        let mut first = pool.tenant_read(tenant(1)).await.unwrap();
+        let begun = transaction(&mut first).await;
+        let asked = Instant::now();
+        let wait = |who| {
+            let pool = pool.clone();
+            tokio::spawn(async move {
+                let mut read = pool.tenant_read(tenant(who)).await.unwrap();
+                let known = read.seen("number");
+                let found = transaction(&mut read).await;
+                read.end().await.unwrap();
+                (found, known)
+            })
+        };
+        let (other, same) = (wait(2), wait(1));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        first.note("number".to_owned(), 7, asked);
+        first.end().await.unwrap();
+        let (found, known) = same.await.unwrap();
+        assert_eq!(found, begun, "the same transaction");
+        assert_eq!(known, None, "asked for before this reader came");
+        let ((of_tenant, at), _) = other.await.unwrap();
+        assert_eq!(of_tenant, tenant(2).to_string());
+        assert_ne!(at, begun.1);
+        let nothing: String = sqlx::query_scalar("SELECT coalesce(current_setting('app.tenant_id', true), '')")
+            .fetch_one(&mut *pool.acquire().await.unwrap())
+            .await
+            .unwrap();
+        assert_eq!(nothing, "");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reading_is_not_handed_on_for_ever() {
+    with(|database| async move {
+        let pool = database.pool_as("holdfast_auditor", one()).await;
+        let mut first = pool.tenant_read(tenant(1)).await.unwrap();
+        let begun = transaction(&mut first).await;
+        let next = tokio::spawn({
+            let pool = pool.clone();
+            async move { transaction(&mut pool.tenant_read(tenant(1)).await.unwrap()).await }
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        first.end().await.unwrap();
+        assert_ne!(next.await.unwrap(), begun);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_waiter_that_gave_up_is_passed_over() {
+    with(|database| async move {
+        let pool = database.pool_as("holdfast_auditor", one()).await;
+        let first = pool.tenant_read(tenant(1)).await.unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(5), pool.tenant_read(tenant(1))).await.is_err());
+        first.end().await.unwrap();
+        pool.tenant_read(tenant(1)).await.unwrap().end().await.unwrap();
     })
     .await;
 }

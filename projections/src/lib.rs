@@ -31,7 +31,7 @@ use holdfast_eventlog::db::Pool;
 use holdfast_eventlog::subscription::Consumer;
 
 use crate::personal::Keys;
-use crate::runtime::{Projection, Projector};
+use crate::runtime::Projection;
 
 /// Every projection of this program.
 #[must_use]
@@ -52,11 +52,10 @@ pub fn all_projections() -> Vec<Projection> {
     ]
 }
 
-/// One consumer per projection, for one shared feed. `pool` is the read database as `holdfast_projector`.
+/// The consumers that keep all projections up to date, for one shared feed. `pool` is the read database as `holdfast_projector`.
 #[must_use]
 pub fn projectors(pool: &Pool, keys: &Arc<dyn Keys>) -> Vec<Arc<dyn Consumer>> {
-    let projector = |projection| Arc::new(Projector::new(projection, pool.clone(), Arc::clone(keys))) as Arc<dyn Consumer>;
-    all_projections().into_iter().map(projector).collect()
+    runtime::convoy(all_projections(), pool, keys)
 }
 
 /// Brings the read database to the shape that this program knows: roles, and on both sides (the one that is read, and the

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// What projectors notify on: `<tenant> <projection> <position>`, once per committed batch.
+/// What projectors notify on: `<tenant> <projection>,<projection> <position>`, once per committed batch.
 pub const CHANNEL: &str = "holdfast_read";
 
 /// Positions that are kept. Of tenants that nobody waits for they are all forgotten when there are more: whoever asks waits for the
@@ -237,10 +237,16 @@ pub async fn checkpoints(pool: &Pool, tenant_id: TenantId) -> Result<Vec<(String
     Ok(rows)
 }
 
-fn parse(payload: &str) -> Option<(TenantId, String, i64)> {
-    let mut words = payload.split(' ');
-    let tenant_id = TenantId(words.next()?.parse::<Uuid>().ok()?);
-    Some((tenant_id, words.next()?.to_owned(), words.next()?.parse().ok()?))
+/// Nothing where it is not one of ours.
+fn parse(payload: &str) -> Vec<(TenantId, String, i64)> {
+    let read = || {
+        let mut words = payload.split(' ');
+        let tenant_id = TenantId(words.next()?.parse::<Uuid>().ok()?);
+        let projections = words.next()?.split(',');
+        let position = words.next()?.parse().ok()?;
+        Some(projections.map(|projection| (tenant_id, projection.to_owned(), position)).collect())
+    };
+    read().unwrap_or_default()
 }
 
 #[cfg(test)]

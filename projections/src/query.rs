@@ -1,9 +1,11 @@
 //! What all queries share: positions, pages, cursors, one tenant's read-only transaction.
 
+use std::time::Instant;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use holdfast_domain::kernel::{Currency, EscrowId, TenantId};
-use holdfast_eventlog::db::{Pool, Tx};
+use holdfast_eventlog::db::{Pool, TenantRead};
 use rust_decimal::Decimal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -135,7 +137,7 @@ impl Direction {
 
 /// A read-only transaction that sees one tenant, and the position that its rows show at least.
 pub(crate) struct Reading {
-    tx: Tx,
+    read: TenantRead,
     pub(crate) tenant_id: TenantId,
     position: i64,
 }
@@ -143,13 +145,13 @@ pub(crate) struct Reading {
 impl Reading {
     /// Reads the checkpoints before any row: what is read later can only be newer. The least projection counts.
     pub(crate) async fn begin(pool: &Pool, tenant_id: TenantId, projections: &[&str]) -> Result<Self, QueryError> {
-        let mut tx = pool.begin_tenant_read(tenant_id).await?;
-        let position = least_position(&mut tx, tenant_id, projections).await?;
-        Ok(Self { tx, tenant_id, position })
+        let mut read = pool.tenant_read(tenant_id).await?;
+        let position = least_position(&mut read, tenant_id, projections).await?;
+        Ok(Self { read, tenant_id, position })
     }
 
     pub(crate) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.tx
+        &mut self.read
     }
 
     pub(crate) fn position(&self) -> i64 {
@@ -157,22 +159,32 @@ impl Reading {
     }
 
     pub(crate) async fn end<T>(self, value: T) -> Result<Read<T>, QueryError> {
-        self.tx.commit().await?;
+        self.read.end().await?;
         Ok(Read { position: self.position, value })
     }
 }
 
-/// 0 where a projection has not begun.
-async fn least_position(connection: &mut PgConnection, tenant_id: TenantId, projections: &[&str]) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(
-        "SELECT coalesce(min(coalesce(c.position, 0)), 0)
+/// 0 where a projection has not begun. What an earlier reader of the same transaction has seen is good enough, if that was after
+/// this one came: it shows all that this one may ask for.
+async fn least_position(read: &mut TenantRead, tenant_id: TenantId, projections: &[&str]) -> Result<i64, sqlx::Error> {
+    let seen = |read: &TenantRead| projections.iter().map(|name| read.seen(name)).min().flatten();
+    if let Some(position) = seen(read) {
+        return Ok(position);
+    }
+    let asked = Instant::now();
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT wanted.projection, coalesce(c.position, 0)
          FROM unnest($2::text[]) AS wanted (projection)
          LEFT JOIN projection_checkpoints c ON c.tenant_id = $1 AND c.projection = wanted.projection",
     )
     .bind(tenant_id.uuid())
     .bind(projections)
-    .fetch_one(connection)
-    .await
+    .fetch_all(&mut **read)
+    .await?;
+    for (projection, position) in rows {
+        read.note(projection, position, asked);
+    }
+    Ok(seen(read).unwrap_or_default())
 }
 
 /// The amount with exactly the currency's decimals, as answers show it.

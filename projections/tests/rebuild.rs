@@ -333,8 +333,9 @@ async fn read_models_that_are_ahead_of_the_log_are_noticed_and_rebuilt() {
         let projector = projectors(&world.database.pool_as("holdfast_projector").await, &(Arc::new(world.keys.clone()) as Arc<dyn holdfast_projections::personal::Keys>));
         for projector in &projector {
             projector.checkpoints().await.unwrap();
-            assert!(!projector.owns(world.a.tenant) && projector.owns(world.b.tenant), "nobody goes on with such rows");
+            assert!(!projector.owns(world.a.tenant), "nobody goes on with such rows");
         }
+        assert!(projector.iter().any(|projector| projector.owns(world.b.tenant)));
         let shutdown = CancellationToken::new();
         let keeping = tokio::spawn(world.rebuilder.clone().keep(shutdown.clone()));
         for _ in 0..600 {

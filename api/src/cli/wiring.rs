@@ -11,7 +11,7 @@ use holdfast_commands::personal::Sealer;
 use holdfast_commands::reaction::Reactor;
 use holdfast_commands::{Clock, DeadlineTracker, DeadlineWorker, WriterSettings, Writers};
 use holdfast_eventlog::EventLog;
-use holdfast_eventlog::db::{self, Pool, PoolSettings};
+use holdfast_eventlog::db::{self, Commits, Pool, PoolSettings};
 use holdfast_eventlog::nats::{Feed, Nats, NatsSettings};
 
 use holdfast_eventlog::subscription::{self, Consumer, SubscriptionSettings};
@@ -189,7 +189,8 @@ impl Shop<'_> {
     /// Reactions, and deadlines with the worker that fires them.
     async fn reactor(&mut self, writers: Writers) -> anyhow::Result<()> {
         let connections = self.settings.database.connections.reactor;
-        let pool = pool(self.settings, Side::Write, DatabaseRole::Reactor, connections).await?;
+        let lazy = PoolSettings { max_connections: connections, commits: Commits::Lazy, ..PoolSettings::default() };
+        let pool = connect(self.settings, Side::Write, DatabaseRole::Reactor, lazy).await?;
         let log = log(self.settings, DatabaseRole::Reactor, connections).await?;
         let reactor: Arc<dyn Consumer> = Arc::new(Reactor::new(log.clone(), pool.clone(), writers.clone()));
         let tracker: Arc<dyn Consumer> = Arc::new(DeadlineTracker::new(pool.clone()));
@@ -226,7 +227,9 @@ impl Shop<'_> {
         let nats = nats(self.settings, self.settings.nats.relay_nkey_seed.as_ref()).await?;
         self.sealer(nats.clone()).await?;
         let Some(nats) = nats else { return Ok(()) };
-        let pool = pool(self.settings, Side::Write, DatabaseRole::Relay, self.settings.database.connections.relay).await?;
+        let lazy =
+            PoolSettings { max_connections: self.settings.database.connections.relay, commits: Commits::Lazy, ..PoolSettings::default() };
+        let pool = connect(self.settings, Side::Write, DatabaseRole::Relay, lazy).await?;
         self.spawn(|shutdown| relay::run(pool, nats, SubscriptionSettings::default(), shutdown));
         Ok(())
     }

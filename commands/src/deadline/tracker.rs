@@ -7,11 +7,12 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
+use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::{Pool, Tx};
 use holdfast_eventlog::subscription::{ConsumeError, Consumer, FeedEvent};
 use uuid::Uuid;
 
-use crate::reaction::{lock_checkpoint, move_checkpoint, read_checkpoints};
+use crate::reaction::{lock_checkpoint, move_checkpoint, pass};
 
 const SUBSCRIPTION: &str = "deadlines";
 
@@ -39,6 +40,9 @@ impl DeadlineTracker {
                 rows.insert((recorded.origin.aggregate_type, recorded.origin.aggregate_id, change.key), change.at);
             }
             last = recorded.position;
+        }
+        if rows.is_empty() {
+            return pass(&self.pool, SUBSCRIPTION, tenant_id, after, last).await;
         }
         let mut tx = self.pool.begin().await?;
         lock_checkpoint(&mut tx, SUBSCRIPTION, tenant_id, after).await?;
@@ -112,7 +116,7 @@ impl Consumer for DeadlineTracker {
     }
 
     fn checkpoints(&self) -> BoxFuture<'_, Result<HashMap<TenantId, i64>, ConsumeError>> {
-        read_checkpoints(&self.pool, SUBSCRIPTION).boxed()
+        async { Ok(EventLog::new(self.pool.clone()).checkpoints(SUBSCRIPTION).await?) }.boxed()
     }
 
     fn consume<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>> {

@@ -1,20 +1,21 @@
 //! Checkpoints of subscriptions whose results are in the write database.
 
-use std::collections::HashMap;
-
 use holdfast_domain::kernel::TenantId;
+use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::{Pool, Tx};
 use holdfast_eventlog::subscription::ConsumeError;
 
-pub(crate) async fn read_checkpoints(pool: &Pool, subscription: &str) -> Result<HashMap<TenantId, i64>, ConsumeError> {
-    if let Some(port) = pool.port() {
-        return Ok(port.checkpoints(subscription).await?);
+/// For a batch that leaves nothing else to store.
+pub(crate) async fn pass(pool: &Pool, subscription: &str, tenant_id: TenantId, after: i64, to: i64) -> Result<(), ConsumeError> {
+    if pool.port().is_some() {
+        // The stand-in waits for a row's lock in transactions only.
+        let mut tx = pool.begin().await?;
+        lock_checkpoint(&mut tx, subscription, tenant_id, after).await?;
+        move_checkpoint(&mut tx, subscription, tenant_id, to).await?;
+        return Ok(tx.commit().await?);
     }
-    let rows: Vec<(uuid::Uuid, i64)> = sqlx::query_as("SELECT tenant_id, position FROM subscription_checkpoints WHERE subscription = $1")
-        .bind(subscription)
-        .fetch_all(&mut *pool.acquire().await?)
-        .await?;
-    Ok(rows.into_iter().map(|(tenant_id, position)| (TenantId(tenant_id), position)).collect())
+    let moved = EventLog::new(pool.clone()).move_checkpoint(subscription, tenant_id, after, to).await?;
+    if moved { Ok(()) } else { Err(ConsumeError::Moved) }
 }
 
 /// The first statement of every batch: whoever does not find the checkpoint at `after` gives the batch up.

@@ -13,7 +13,7 @@ pub use dead_letter::{DeadLetter, DeadLetterFilter, dead_letters, find_dead_lett
 pub use reactor::Reactor;
 pub use step::{Reaction, Step};
 
-pub(crate) use checkpoint::{lock_checkpoint, move_checkpoint, read_checkpoints};
+pub(crate) use checkpoint::{lock_checkpoint, move_checkpoint, pass};
 pub(crate) use rule::{Rule, Unsolved};
 pub(crate) use step::system_actor;
 

@@ -161,7 +161,7 @@ impl Writer {
     async fn append(&mut self, mut works: Vec<Work>, mut tenants: BTreeMap<TenantId, Box<dyn AnyStream>>, left: &mut Leftover) {
         let known: HashMap<_, _> =
             works.iter().map(|work| work.unit.stream.tenant_id).map(|id| (id, self.cache.known(id).unwrap_or_default())).collect();
-        let batch = Batch { units: works.iter_mut().map(Work::sealed_unit).collect(), known: known.clone() };
+        let batch = Batch { units: works.iter_mut().map(Work::take_unit).collect(), known: known.clone() };
         failpoint::reached("writer.before_append");
         let appended = match self.log.append(&batch).await {
             Ok(appended) => appended,
@@ -208,7 +208,8 @@ impl Writer {
                 self.cache.put(tenant_stream(tenant_id), stream);
             }
         }
-        for (work, outcome) in works.into_iter().zip(appended.units) {
+        for ((mut work, unit), outcome) in works.into_iter().zip(batch.units).zip(appended.units) {
+            work.unit = unit;
             let recorded_at = appended.heads.get(&work.unit.stream.tenant_id).map(|head| head.recorded_at);
             self.finish(work, outcome, recorded_at, left).await;
         }
@@ -438,10 +439,11 @@ impl Work {
         i64::try_from(self.unit.events.len()).unwrap_or(i64::MAX)
     }
 
-    /// The unit for the append; one without events always passes the gate of the head.
-    pub(crate) fn sealed_unit(&mut self) -> Unit {
+    /// The unit for the append; one without events always passes the gate of the head. What is left here is empty.
+    pub(crate) fn take_unit(&mut self) -> Unit {
         self.unit.gated |= self.unit.events.is_empty();
-        self.unit.clone()
+        let rest = Unit { events: Vec::new(), receipts: Vec::new(), claims: Vec::new(), ..self.unit };
+        std::mem::replace(&mut self.unit, rest)
     }
 }
 

@@ -96,9 +96,10 @@ impl Writer {
 
 /// Appends inside the transaction. A claim of another stream is final here: its refusal is stored instead.
 async fn store(locked: &mut LockedTenant, mut work: Work) -> Option<(Pending, i64)> {
-    let unit = work.sealed_unit();
+    let unit = work.take_unit();
     let known = [(unit.stream.tenant_id, locked.position())].into();
-    let appended = match locked.append(&Batch { units: vec![unit], known }).await {
+    let batch = Batch { units: vec![unit], known };
+    let appended = match locked.append(&batch).await {
         Ok(appended) => appended,
         Err(error) => {
             let refusal = not_stored(&error);
@@ -106,6 +107,7 @@ async fn store(locked: &mut LockedTenant, mut work: Work) -> Option<(Pending, i6
             return None;
         }
     };
+    work.unit = batch.units.into_iter().next()?;
     let pending = work.pending.pop()?;
     match appended.units.into_iter().next() {
         Some(UnitOutcome::Stored { first_position }) => {

@@ -150,8 +150,8 @@ impl<'a> Rows<'a> {
             Session::Port(port) => return port.append(self.by_row()).await,
         };
         let (t, e, r, c) = (&self.tenants, &self.events, &self.receipts, &self.claims);
-        // `fetch_all` waits for the commit; `fetch_one` would not.
-        let rows = sqlx::query(super::APPEND)
+        let statement = if c.tenant_id.is_empty() { super::APPEND_WITHOUT_CLAIMS } else { super::APPEND };
+        let mut query = sqlx::query(statement)
             .bind(&t.tenant_id)
             .bind(&t.known)
             .bind(&t.all_events)
@@ -174,16 +174,19 @@ impl<'a> Rows<'a> {
             .bind(&r.answer)
             .bind(&r.gated)
             .bind(&r.nth_of_all)
-            .bind(&r.nth_of_ungated)
-            .bind(&c.tenant_id)
-            .bind(&c.aggregate_type)
-            .bind(&c.aggregate_id)
-            .bind(&c.kind)
-            .bind(&c.value)
-            .bind(&c.take)
-            .bind(&c.gated)
-            .fetch_all(connection)
-            .await?;
+            .bind(&r.nth_of_ungated);
+        if !c.tenant_id.is_empty() {
+            query = query
+                .bind(&c.tenant_id)
+                .bind(&c.aggregate_type)
+                .bind(&c.aggregate_id)
+                .bind(&c.kind)
+                .bind(&c.value)
+                .bind(&c.take)
+                .bind(&c.gated);
+        }
+        // `fetch_all` waits for the commit; `fetch_one` would not.
+        let rows = query.fetch_all(connection).await?;
         rows.iter().map(head_move).collect()
     }
 

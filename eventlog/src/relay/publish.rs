@@ -75,21 +75,8 @@ impl Publisher {
 
     /// Moves the checkpoint unless somebody else has.
     async fn move_checkpoint(&self, tenant_id: TenantId, from: i64, to: i64) -> Result<(), ConsumeError> {
-        if let Some(port) = self.pool.port() {
-            let moved = port.move_checkpoint_from(SUBSCRIPTION, tenant_id, from, to).await?;
-            return if moved { Ok(()) } else { Err(ConsumeError::Moved) };
-        }
-        let moved = sqlx::query(
-            "INSERT INTO subscription_checkpoints AS c (tenant_id, subscription, position) VALUES ($1, $2, $4)
-             ON CONFLICT (tenant_id, subscription) DO UPDATE SET position = excluded.position WHERE c.position = $3",
-        )
-        .bind(tenant_id.uuid())
-        .bind(SUBSCRIPTION)
-        .bind(from)
-        .bind(to)
-        .execute(&mut *self.pool.acquire().await?)
-        .await?;
-        if moved.rows_affected() == 1 { Ok(()) } else { Err(ConsumeError::Moved) }
+        let moved = EventLog::new(self.pool.clone()).move_checkpoint(SUBSCRIPTION, tenant_id, from, to).await?;
+        if moved { Ok(()) } else { Err(ConsumeError::Moved) }
     }
 }
 

@@ -125,8 +125,8 @@ impl Runner {
     }
 
     fn swept(&mut self, reached: &Reached) {
-        let behind: i64 =
-            reached.iter().filter_map(|(tenant_id, head)| self.places.get(tenant_id).map(|place| (head - place.checkpoint).max(0))).sum();
+        let ours = reached.iter().filter(|(tenant_id, _)| self.works_for(**tenant_id));
+        let behind: i64 = ours.filter_map(|(tenant_id, head)| Some((head - self.places.get(tenant_id)?.checkpoint).max(0))).sum();
         metrics::gauge!("holdfast_subscription_behind_events", "subscription" => self.consumer.name().to_owned())
             .set(f64::from(u32::try_from(behind).unwrap_or(u32::MAX)));
         metrics::gauge!("holdfast_subscription_tenants", "subscription" => self.consumer.name().to_owned())
@@ -137,10 +137,15 @@ impl Runner {
         self.refresh |= self.sweeps.is_multiple_of(SWEEPS_PER_REFRESH);
     }
 
+    fn works_for(&self, tenant_id: TenantId) -> bool {
+        self.share.has(tenant_id) && self.consumer.owns(tenant_id)
+    }
+
     /// Queues the tenant if there is something to do for it now.
     fn enqueue(&mut self, tenant_id: TenantId) {
+        let works_for = self.works_for(tenant_id);
         let Some(place) = self.places.get_mut(&tenant_id) else { return };
-        if place.may_start(Instant::now()) && self.share.has(tenant_id) && self.consumer.owns(tenant_id) {
+        if works_for && place.may_start(Instant::now()) {
             place.busy = true;
             self.queue.push_back(tenant_id);
         }

@@ -1,5 +1,7 @@
 //! From events to rows: what a projection says about itself, and the projector that does the rest.
 
+mod checkpoint;
+mod convoy;
 mod document;
 mod erase; // what earlier batches wrote about a person who is erased
 mod event;
@@ -10,6 +12,7 @@ mod series;
 mod table;
 mod verify;
 
+pub use convoy::convoy;
 pub use document::{Document, Documented, Stored, Texts, document_version};
 pub(crate) use document::{find, list};
 pub use event::{ApplyError, Event};

@@ -8,11 +8,11 @@ use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::db::{Pool, Tx};
 use holdfast_eventlog::failpoint;
 use holdfast_eventlog::subscription::{ConsumeError, Consumer, FeedEvent};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::personal::{Keys, KeysError, Opened};
-use crate::positions::CHANNEL;
+use crate::runtime::checkpoint::{self, Locked, Side};
+use crate::runtime::convoy::{CONVOY, Stragglers};
 use crate::runtime::projection::FoldError;
 use crate::runtime::{ApplyError, Event, Projection};
 
@@ -22,16 +22,10 @@ pub struct Projector {
     pool: Pool,
     keys: Arc<dyn Keys>,
     side: Side,
+    /// Of a convoy it works only for tenants where it has fallen behind the others.
+    convoy: Option<Arc<Stragglers>>,
     /// Tenants that it does not work for, as last read.
     idle: Mutex<Idle>,
-}
-
-/// Which of the two sides of the read models a projector writes (protocols 8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Live,
-    /// Filled by rebuilds: tells nobody how far it has come, and takes no notice of pauses.
-    Shadow,
 }
 
 /// Whom the projector does not work for.
@@ -44,7 +38,7 @@ struct Idle {
 
 /// Why a batch was not taken.
 #[derive(Debug, thiserror::Error)]
-enum BatchError {
+pub(super) enum BatchError {
     /// Somebody else has moved the checkpoint, or the projection has stopped for the tenant.
     #[error("the checkpoint was moved or stopped by somebody else")]
     Moved,
@@ -79,27 +73,25 @@ impl Consumer for Projector {
 
     fn checkpoints(&self) -> BoxFuture<'_, Result<HashMap<TenantId, i64>, ConsumeError>> {
         Box::pin(async move {
-            let mut connection = self.pool.acquire().await?;
+            let (name, ours) = (self.projection.name(), self.projection.version());
+            let wanted = self.convoy.as_ref().map(|convoy| convoy.tenants_of(name));
             let rows: Vec<(Uuid, i64, bool, i32)> = sqlx::query_as(
                 "SELECT c.tenant_id, c.position, f.position IS NOT NULL, c.version
                  FROM projection_checkpoints c LEFT JOIN projection_failures f USING (tenant_id, projection)
-                 WHERE c.projection = $1",
+                 WHERE c.projection = $1 AND ($2::uuid[] IS NULL OR c.tenant_id = ANY($2))",
             )
-            .bind(self.projection.name())
-            .fetch_all(&mut *connection)
+            .bind(name)
+            .bind(wanted)
+            .fetch_all(&mut *self.pool.acquire().await?)
             .await?;
             let paused = match self.side {
-                Side::Live => paused(&mut connection, self.projection.name()).await?,
+                Side::Live => checkpoint::pauses(&self.pool, &[name]).await?,
                 Side::Shadow => Vec::new(),
             };
-            let stopped = rows.iter().filter(|(_, _, stopped, _)| *stopped).count();
-            let how_many = f64::from(u32::try_from(stopped).unwrap_or(u32::MAX));
-            metrics::gauge!("holdfast_projection_stopped_tenants", "projection" => self.projection.name()).set(how_many);
-            let ours = self.projection.version();
             let mut tenants: HashSet<TenantId> =
                 rows.iter().filter(|(_, _, stopped, version)| *stopped || *version != ours).map(|(tenant, ..)| TenantId(*tenant)).collect();
-            let everybody = paused.contains(&Uuid::nil());
-            tenants.extend(paused.into_iter().map(TenantId));
+            let everybody = paused.iter().any(|(_, tenant)| tenant.is_nil());
+            tenants.extend(paused.into_iter().map(|(_, tenant)| TenantId(tenant)));
             *self.idle() = Idle { tenants, everybody };
             Ok(rows.into_iter().map(|(tenant, position, ..)| (TenantId(tenant), position)).collect())
         })
@@ -115,7 +107,14 @@ impl Consumer for Projector {
         })
     }
 
+    fn shares_with(&self) -> &str {
+        if self.convoy.is_some() { CONVOY } else { self.name() }
+    }
+
     fn owns(&self, tenant_id: TenantId) -> bool {
+        if self.convoy.as_ref().is_some_and(|convoy| !convoy.has(self.projection.name(), tenant_id)) {
+            return false;
+        }
         let idle = self.idle();
         !idle.everybody && !idle.tenants.contains(&tenant_id)
     }
@@ -125,22 +124,39 @@ impl Projector {
     /// `pool`: the read database as `holdfast_projector`.
     #[must_use]
     pub fn new(projection: Projection, pool: Pool, keys: Arc<dyn Keys>) -> Self {
-        Self { projection, pool, keys, side: Side::Live, idle: Mutex::default() }
+        Self { projection, pool, keys, side: Side::Live, convoy: None, idle: Mutex::default() }
+    }
+
+    /// One of those that move together as long as they can.
+    pub(super) fn of_convoy(projection: Projection, pool: Pool, keys: Arc<dyn Keys>, convoy: Arc<Stragglers>) -> Self {
+        Self { convoy: Some(convoy), ..Self::new(projection, pool, keys) }
     }
 
     /// Writes the shadow side. `pool`: as for [`Projector::new`], with `shadow` as its search path.
     #[must_use]
     pub(crate) fn of_shadow(projection: Projection, pool: Pool, keys: Arc<dyn Keys>) -> Self {
-        Self { projection, pool, keys, side: Side::Shadow, idle: Mutex::default() }
+        Self { projection, pool, keys, side: Side::Shadow, convoy: None, idle: Mutex::default() }
     }
 
     pub(crate) fn projection(&self) -> &Projection {
         &self.projection
     }
 
+    /// Of a convoy: its checkpoint was seen, and nothing holds it back.
+    pub(super) fn resume(&self, tenant_id: TenantId) {
+        let mut idle = self.idle();
+        idle.tenants.remove(&tenant_id);
+        idle.everybody = false;
+    }
+
     /// Takes the batch as a whole; one that does not fit is halved until the guilty event stands alone, and there
     /// the projection stops for this tenant.
-    fn take<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), BatchError>> {
+    pub(super) fn take<'a>(
+        &'a self,
+        tenant_id: TenantId,
+        after: i64,
+        events: &'a [Arc<FeedEvent>],
+    ) -> BoxFuture<'a, Result<(), BatchError>> {
         Box::pin(async move {
             let Err(error) = self.write(tenant_id, after, events).await else { return Ok(()) };
             let BatchError::Fold(guilt) = &error else { return Err(error) };
@@ -173,7 +189,7 @@ impl Projector {
         let opened = Opened::of_batch(self.keys.as_ref(), tenant_id, &recorded).await?;
         let events: Vec<Event<'_>> = recorded.into_iter().map(|recorded| Event::new(recorded, &opened)).collect();
         if after == 0 {
-            self.begin_checkpoint(tenant_id).await?;
+            checkpoint::begin(&self.pool, tenant_id, &[(self.projection.name(), self.projection.version())]).await?;
         }
         // Lost in a crash, rows and checkpoint are lost together and come again from the log: no need to wait for the disk.
         let mut tx = self.pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?;
@@ -195,65 +211,16 @@ impl Projector {
     async fn write_in(&self, tx: &mut Tx, tenant_id: TenantId, after: i64, last: i64, events: &[Event<'_>]) -> Result<(), BatchError> {
         self.lock_checkpoint(tx, tenant_id, after).await?;
         self.projection.fold(tx, tenant_id, events).await?;
-        self.move_checkpoint(tx, tenant_id, last).await
+        Ok(checkpoint::advance(tx, self.side, tenant_id, &[self.projection.name()], last).await?)
     }
 
-    /// A row that can be locked, for a tenant that is new.
-    async fn begin_checkpoint(&self, tenant_id: TenantId) -> Result<(), BatchError> {
-        let mut connection = self.pool.acquire().await?;
-        sqlx::query(
-            "INSERT INTO projection_checkpoints (tenant_id, projection, version, position) VALUES ($1, $2, $3, 0)
-             ON CONFLICT (tenant_id, projection) DO NOTHING",
-        )
-        .bind(tenant_id.uuid())
-        .bind(self.projection.name())
-        .bind(self.projection.version())
-        .execute(&mut *connection)
-        .await?;
-        Ok(())
-    }
-
-    /// Must be the transaction's first statement: rows that were read before the lock could be older than it.
     async fn lock_checkpoint(&self, tx: &mut Tx, tenant_id: TenantId, after: i64) -> Result<(), BatchError> {
-        let sql = match self.side {
-            Side::Live => {
-                "SELECT c.position, c.version, f.position IS NOT NULL OR EXISTS (
-                     SELECT FROM rebuild.projection_pauses p WHERE p.projection = $2 AND p.tenant_id IN ($1, '00000000-0000-0000-0000-000000000000'))
-                 FROM projection_checkpoints c LEFT JOIN projection_failures f USING (tenant_id, projection)
-                 WHERE c.tenant_id = $1 AND c.projection = $2 FOR UPDATE OF c"
-            }
-            Side::Shadow => {
-                "SELECT c.position, c.version, f.position IS NOT NULL
-                 FROM projection_checkpoints c LEFT JOIN projection_failures f USING (tenant_id, projection)
-                 WHERE c.tenant_id = $1 AND c.projection = $2 FOR UPDATE OF c"
-            }
-        };
-        let checkpoint: Option<(i64, i32, bool)> =
-            sqlx::query_as(sql).bind(tenant_id.uuid()).bind(self.projection.name()).fetch_optional(&mut **tx).await?;
         let ours = self.projection.version();
-        match checkpoint {
-            Some((_, stored, _)) if stored != ours => Err(BatchError::OtherVersion),
-            Some((position, _, false)) if position == after => Ok(()),
+        match checkpoint::lock(tx, self.side, tenant_id, &[self.projection.name()], Locked::Wait).await?.pop() {
+            Some(found) if found.version != ours => Err(BatchError::OtherVersion),
+            Some(found) if found.position == after && !found.waits => Ok(()),
             Some(_) | None => Err(BatchError::Moved),
         }
-    }
-
-    /// Whoever waits for this position is told when the transaction commits.
-    async fn move_checkpoint(&self, tx: &mut Tx, tenant_id: TenantId, position: i64) -> Result<(), BatchError> {
-        sqlx::query(
-            "WITH moved AS (
-                 UPDATE projection_checkpoints SET position = $3 WHERE tenant_id = $1 AND projection = $2 RETURNING position
-             )
-             SELECT pg_notify($4, $1::text || ' ' || $2 || ' ' || position) FROM moved WHERE $5",
-        )
-        .bind(tenant_id.uuid())
-        .bind(self.projection.name())
-        .bind(position)
-        .bind(CHANNEL)
-        .bind(self.side == Side::Live)
-        .execute(&mut **tx)
-        .await?;
-        Ok(())
     }
 
     /// Puts the reference on record; nothing of this tenant is taken until it is cleared.
@@ -291,11 +258,6 @@ impl std::fmt::Debug for Projector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Projector").field("projection", &self.projection).finish_non_exhaustive()
     }
-}
-
-/// Tenants for which the projection was told to wait; the nil id stands for all.
-async fn paused(connection: &mut PgConnection, projection: &str) -> Result<Vec<Uuid>, sqlx::Error> {
-    sqlx::query_scalar("SELECT tenant_id FROM rebuild.projection_pauses WHERE projection = $1").bind(projection).fetch_all(connection).await
 }
 
 /// True when trying again cannot help: data exceptions, violated constraints, raised exceptions, limits. Everything

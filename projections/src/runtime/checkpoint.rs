@@ -1,0 +1,103 @@
+//! How far projections have come: rows of `projection_checkpoints`, whose locks decide who goes first.
+
+use holdfast_domain::kernel::TenantId;
+use holdfast_eventlog::db::{Pool, Tx};
+use uuid::Uuid;
+
+use crate::positions::CHANNEL;
+
+/// Which of the two sides of the read models is written (protocols 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Live,
+    /// Filled by rebuilds: tells nobody how far it has come, and takes no notice of pauses.
+    Shadow,
+}
+
+/// What to do about a row that somebody else has locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Locked {
+    Wait,
+    Skip,
+}
+
+/// One projection's place in one tenant's log.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Checkpoint {
+    pub(super) projection: String,
+    pub(super) position: i64,
+    /// Of the program that made the rows.
+    pub(super) version: i32,
+    /// It has stopped at an event, or was told to wait.
+    pub(super) waits: bool,
+}
+
+/// Rows that can be locked, for a tenant that is new; `projections` with their versions.
+pub(super) async fn begin(pool: &Pool, tenant_id: TenantId, projections: &[(&str, i32)]) -> Result<(), sqlx::Error> {
+    let (names, versions): (Vec<&str>, Vec<i32>) = projections.iter().copied().unzip();
+    sqlx::query(
+        "INSERT INTO projection_checkpoints (tenant_id, projection, version, position)
+         SELECT $1, n.projection, n.version, 0 FROM unnest($2::text[], $3::int4[]) AS n (projection, version)
+         ORDER BY n.projection
+         ON CONFLICT (tenant_id, projection) DO NOTHING",
+    )
+    .bind(tenant_id.uuid())
+    .bind(names)
+    .bind(versions)
+    .execute(&mut *pool.acquire().await?)
+    .await?;
+    Ok(())
+}
+
+/// Must be the transaction's first statement: rows that were read before the lock could be older than it.
+pub(super) async fn lock(
+    tx: &mut Tx,
+    side: Side,
+    tenant_id: TenantId,
+    projections: &[&str],
+    locked: Locked,
+) -> Result<Vec<Checkpoint>, sqlx::Error> {
+    let pauses = match side {
+        Side::Live => {
+            " OR EXISTS (SELECT FROM rebuild.projection_pauses p WHERE p.projection = c.projection
+                         AND p.tenant_id IN ($1, '00000000-0000-0000-0000-000000000000'))"
+        }
+        Side::Shadow => "",
+    };
+    let skip = match locked {
+        Locked::Wait => "",
+        Locked::Skip => " SKIP LOCKED",
+    };
+    let sql = format!(
+        "SELECT c.projection, c.position, c.version, (f.position IS NOT NULL{pauses}) AS waits
+         FROM projection_checkpoints c LEFT JOIN projection_failures f USING (tenant_id, projection)
+         WHERE c.tenant_id = $1 AND c.projection = ANY($2) ORDER BY c.projection FOR UPDATE OF c{skip}"
+    );
+    sqlx::query_as(&sql).bind(tenant_id.uuid()).bind(projections).fetch_all(&mut **tx).await
+}
+
+/// Whoever waits for this position is told when the transaction commits.
+pub(super) async fn advance(tx: &mut Tx, side: Side, tenant_id: TenantId, projections: &[&str], position: i64) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "WITH moved AS (
+             UPDATE projection_checkpoints SET position = $3 WHERE tenant_id = $1 AND projection = ANY($2) RETURNING projection
+         )
+         SELECT pg_notify($4, $1::text || ' ' || string_agg(projection, ',') || ' ' || $3::bigint) FROM moved WHERE $5 HAVING count(*) > 0",
+    )
+    .bind(tenant_id.uuid())
+    .bind(projections)
+    .bind(position)
+    .bind(CHANNEL)
+    .bind(side == Side::Live)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Projections that were told to wait, with the tenants for which; the nil id stands for all.
+pub(super) async fn pauses(pool: &Pool, projections: &[&str]) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
+    sqlx::query_as("SELECT projection, tenant_id FROM rebuild.projection_pauses WHERE projection = ANY($1)")
+        .bind(projections)
+        .fetch_all(&mut *pool.acquire().await?)
+        .await
+}
