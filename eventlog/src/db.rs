@@ -63,7 +63,7 @@ impl Autocommit {
     /// Its last statement was answered to the end.
     pub(crate) fn answered(&mut self) {
         if let Self::Postgres(connection) = self {
-            connection.state = State::Clean;
+            connection.answered();
         }
     }
 }

@@ -32,6 +32,7 @@ impl EventLog {
         .bind(limit)
         .fetch_all(&mut *connection)
         .await?;
+        connection.answered();
         Ok(rows.iter().map(stored_event).collect::<Result<_, _>>()?)
     }
 
@@ -135,6 +136,7 @@ impl EventLog {
         if let Some(port) = self.pool.port() {
             return port.move_checkpoint_from(subscription, tenant_id, from, to).await;
         }
+        let mut connection = self.pool.acquire().await?;
         let moved = sqlx::query(
             "INSERT INTO subscription_checkpoints AS c (tenant_id, subscription, position) VALUES ($1, $2, $4)
              ON CONFLICT (tenant_id, subscription) DO UPDATE SET position = excluded.position WHERE c.position = $3",
@@ -143,8 +145,9 @@ impl EventLog {
         .bind(subscription)
         .bind(from)
         .bind(to)
-        .execute(&mut *self.pool.acquire().await?)
+        .execute(&mut *connection)
         .await?;
+        connection.answered();
         Ok(moved.rows_affected() == 1)
     }
 
@@ -215,6 +218,7 @@ impl EventLog {
             .bind(tenants.iter().map(|tenant| tenant.uuid()).collect::<Vec<_>>())
             .fetch_all(&mut *connection)
             .await?;
+        connection.answered();
         Ok(rows.into_iter().map(|(tenant_id, position)| (TenantId(tenant_id), position)).collect())
     }
 }

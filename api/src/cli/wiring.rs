@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use holdfast_commands::effect::Ports;
 use holdfast_commands::personal::Sealer;
 use holdfast_commands::reaction::Reactor;
-use holdfast_commands::{Clock, DeadlineTracker, DeadlineWorker, WriterSettings, Writers};
+use holdfast_commands::{Clock, DeadlineTracker, DeadlineWorker, Writers};
 use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::{self, Commits, Pool, PoolSettings};
 use holdfast_eventlog::nats::{Feed, Nats, NatsSettings};
@@ -175,14 +175,7 @@ impl Shop<'_> {
         let measuring = pool(self.settings, Side::Write, DatabaseRole::Writer, 1).await?;
         clock.measure(&measuring).await.context("cannot compare this clock with the database's")?;
         self.spawn(|shutdown| clock.clone().watch(measuring, shutdown));
-        let limits = &self.settings.limits;
-        let writers = WriterSettings {
-            writers: if limits.writers == 0 { WriterSettings::default().writers } else { limits.writers },
-            queue_capacity: limits.writer_queue,
-            cache_bytes: limits.writer_cache_mib * 1024 * 1024,
-            snapshot_every: limits.snapshot_every,
-        };
-        let writers = Writers::start(&log, clock, &writers);
+        let writers = Writers::start(&log, clock, &self.settings.limits.writer_settings());
         Ok((log, writers))
     }
 

@@ -1,5 +1,6 @@
 //! How much this process takes on at once (docs/settings.md, "Queues and bounds").
 
+use holdfast_commands::WriterSettings;
 use serde::Deserialize;
 
 use super::{SettingsError, invalid};
@@ -72,6 +73,16 @@ impl Limits {
     pub fn in_flight(&self) -> InFlightLimits {
         let Self { commands, batches, files, signed, queries, documents, .. } = *self;
         InFlightLimits { commands, batches, batched_commands: (self.writer_queue / 2).max(1), files, signed, queries, documents }
+    }
+
+    #[must_use]
+    pub fn writer_settings(&self) -> WriterSettings {
+        WriterSettings {
+            writers: if self.writers == 0 { WriterSettings::default().writers } else { self.writers },
+            queue_capacity: self.writer_queue,
+            cache_bytes: self.writer_cache_mib * 1024 * 1024,
+            snapshot_every: self.snapshot_every,
+        }
     }
 
     /// Queries that may wait for `X-Min-Position`: the others are answered also while read models are late.

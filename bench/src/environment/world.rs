@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use holdfast_api::auth::{Issuer, Keyring, TokenPolicy};
 use holdfast_api::settings::{DatabaseRole, Settings, Side, Sources};
-use holdfast_commands::{Clock, WriterSettings, Writers};
+use holdfast_commands::{Clock, Writers};
 use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::{Pool, PoolSettings};
 use secrecy::ExposeSecret as _;
@@ -89,8 +89,7 @@ impl World {
         clock
             .measure(&self.pool(Side::Write, DatabaseRole::Writer, PoolSettings { max_connections: 1, ..PoolSettings::default() }).await?)
             .await?;
-        let settings = WriterSettings { queue_capacity: self.settings.limits.writer_queue, ..WriterSettings::default() };
-        Ok(Writers::start(&log, clock, &settings))
+        Ok(Writers::start(&log, clock, &self.settings.limits.writer_settings()))
     }
 
     /// # Errors

@@ -56,7 +56,7 @@ async fn commands(bench: &mut Bench, all: &World, everything: &Service, size: Si
     let length = bench.form.length;
     let load = |service: &Service| Load { address: service.address, connections: CONNECTIONS, length };
     let ours = Transfers::ours(all)?;
-    let (mut with, mut without) = (Series::default(), Series::default());
+    let (mut with, mut without, mut sustained) = (Series::default(), Series::default(), Series::default());
     load(everything).closed(&ours).await?;
     caught_up(all).await?;
     for round in 0..bench.form.rounds {
@@ -65,7 +65,9 @@ async fn commands(bench: &mut Bench, all: &World, everything: &Service, size: Si
                 let (tally, _) = bench.measured("P9 with", load(everything).closed(&ours)).await?;
                 bench.expect_no_errors("all", "commands", &tally.outcome);
                 with.push(tally.outcome.rate());
+                let begun = Instant::now();
                 caught_up(all).await?; // every round begins with nothing left over
+                sustained.push(number(tally.outcome.count) / (tally.outcome.length + begun.elapsed()).as_secs_f64());
             } else if let (Some(world), Some(service)) = (&alone, &only_api) {
                 let requests = Transfers::ours(world)?;
                 let (tally, _) = bench.measured("P9 without", load(service).closed(&requests)).await?;
@@ -83,12 +85,13 @@ async fn commands(bench: &mut Bench, all: &World, everything: &Service, size: Si
         bench.close(world).await?;
     }
     if bench.wants(&["P10"]) {
-        visibility(bench, all, everything, with.median() / 2.0).await?;
+        visibility(bench, all, everything, sustained.median() / 2.0).await?;
     }
     Ok(())
 }
 
-/// P10: from the answer to a command until a query shows it, while transfers go on at half of what the process can take.
+/// P10: from the answer to a command until a query shows it, while transfers go on at half of what the process can sustain with
+/// reactions and projections keeping up: beyond that the delay only tells how long the load has lasted.
 async fn visibility(bench: &mut Bench, world: &World, service: &Service, per_second_of_load: f64) -> anyhow::Result<()> {
     let ours = Transfers::ours(world)?;
     let load = Load { address: service.address, connections: CONNECTIONS, length: bench.form.length };

@@ -215,7 +215,12 @@ impl Reactor {
                    UNION SELECT reaction, correlation_id FROM parked_events WHERE tenant_id = $1";
         let rows: Vec<(String, Uuid)> = match self.pool.port() {
             Some(port) => port.parked_chains(tenant_id).await?,
-            None => sqlx::query_as(sql).bind(tenant_id.uuid()).fetch_all(&mut *self.pool.acquire().await?).await?,
+            None => {
+                let mut connection = self.pool.acquire().await?;
+                let rows = sqlx::query_as(sql).bind(tenant_id.uuid()).fetch_all(&mut *connection).await?;
+                connection.answered();
+                rows
+            }
         };
         Ok(rows.into_iter().collect())
     }

@@ -1,6 +1,7 @@
 //! Connections at hand. sqlx asks the server twice about each one that comes back (is it alive, and our own check), which costs
 //! more than a short query. One whose transaction has ended well has just answered both, so it is lent again as it is, for
-//! some time; every other one goes the long way.
+//! some time, as is one whose last statement in autocommit was answered to the end, where callers say so; every other one goes the
+//! long way.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -121,6 +122,15 @@ impl Kept {
 
     fn clean(&self) -> MutexGuard<'_, Vec<Clean>> {
         self.clean.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connection {
+    /// The last statement was answered to the end (`execute`, `fetch_all`), and in autocommit: the connection may be lent again as it is.
+    pub fn answered(&mut self) {
+        if self.state == State::Unknown {
+            self.state = State::Clean;
+        }
     }
 }
 
