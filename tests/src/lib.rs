@@ -188,7 +188,17 @@ impl System {
             if heads == least {
                 return Ok(begun.elapsed());
             }
-            ensure!(begun.elapsed() < patience, "read models are behind: {heads:?} {least:?}");
+            if begun.elapsed() >= patience {
+                // Why: where each stands, which version it is of, whether it has stopped or was told to wait.
+                let rows: Vec<String> = sqlx::query_scalar(
+                    "SELECT c::text || coalesce(' stopped: ' || f::text, '') || coalesce(' paused: ' || p::text, '') FROM projection_checkpoints c
+                     LEFT JOIN projection_failures f USING (tenant_id, projection)
+                     LEFT JOIN rebuild.projection_pauses p ON p.projection = c.projection AND p.tenant_id IN (c.tenant_id, '00000000-0000-0000-0000-000000000000')",
+                )
+                .fetch_all(&read)
+                .await?;
+                bail!("read models are behind: {heads:?} {least:?}; {rows:?}");
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

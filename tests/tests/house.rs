@@ -110,6 +110,30 @@ fn reads_name_their_columns() {
     assert!(found.is_empty(), "{found:?}");
 }
 
+/// Of two schemas with one name, the OpenAPI document shows one, at both places.
+#[test]
+fn no_two_schemas_share_a_name() {
+    let mut found = BTreeMap::<String, Vec<String>>::new();
+    for folder in ["api", "commands", "domain", "projections"] {
+        for file in rust_files(&format!("{}/../{folder}/src", env!("CARGO_MANIFEST_DIR"))) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            for (_, after) in text.match_indices("ToSchema").map(|(at, word)| text.split_at(at + word.len())) {
+                let Some((derived, rest)) = after.split_once(")]") else { continue };
+                let is_derive = derived.chars().all(|sign| sign.is_alphanumeric() || " ,:_".contains(sign));
+                let item = rest.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("///"));
+                let words: Vec<&str> = item.unwrap_or_default().split(|sign: char| !sign.is_alphanumeric() && sign != '_').collect();
+                let name = words.iter().skip_while(|word| !["struct", "enum"].contains(word)).nth(1);
+                if let (true, Some(name)) = (is_derive, name) {
+                    found.entry((*name).to_owned()).or_default().push(file.display().to_string());
+                }
+            }
+        }
+    }
+    assert!(found.len() > 50, "schemas are found: {}", found.len());
+    found.retain(|_, places| places.len() > 1);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 fn rust_files(folder: &str) -> Vec<std::path::PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![std::path::PathBuf::from(folder)];

@@ -100,9 +100,11 @@ pub(super) fn named_error(path: &str, error: &dyn std::fmt::Display, whole: &str
     let named = ["missing field `", "unknown field `", "duplicate field `"]
         .iter()
         .find_map(|start| message.strip_prefix(start))
-        .and_then(|rest| rest.split('`').next());
+        .and_then(|rest| rest.split('`').next())
+        .map(|name| if name.is_empty() { "\"\"" } else { name }); // a name all the same
     let path = if path == "." || path == "?" { None } else { Some(path) };
     let field = match (path, named) {
+        (Some(""), named) => named.unwrap_or(whole).to_owned(),
         // An unknown field is already the end of its path.
         (Some(path), Some(named)) if path.ends_with(named) => path.to_owned(),
         (Some(path), Some(named)) => format!("{path}.{named}"),

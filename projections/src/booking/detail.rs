@@ -34,7 +34,7 @@ pub struct BookingDetail {
     pub confirmed_at: Option<DateTime<Utc>>,
     pub started_at: Option<DateTime<Utc>>,
     pub cancellation: Option<CancellationView>,
-    pub dispute: Option<DisputeView>,
+    pub dispute: Option<BookingDisputeView>,
     /// How often the work was ordered anew (MNY-31).
     pub redos: u32,
     /// To the payer's side only.
@@ -112,7 +112,7 @@ pub struct CancellationView {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct DisputeView {
+pub struct BookingDisputeView {
     pub id: Uuid,
     /// `open`, `resolved_refunded` or `resolved_rejected`.
     pub status: String,
@@ -172,7 +172,7 @@ pub(super) fn page(tenant_id: TenantId, stored: &Stored<Booking>, actor: &Actor,
             reason: cancelled.reason.clone(),
             at: cancelled.at,
         }),
-        dispute: booking.dispute().map(|dispute| DisputeView { id: dispute.dispute_id.uuid(), status: named(&dispute.status) }),
+        dispute: booking.dispute().map(|dispute| BookingDisputeView { id: dispute.dispute_id.uuid(), status: named(&dispute.status) }),
         redos: work.redos,
         completion_code: code(tenant_id, booking, actor),
         call_sheet_version: booking.call_sheet().map(|sheet| sheet.version),

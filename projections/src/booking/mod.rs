@@ -5,7 +5,8 @@ mod queries;
 mod view;
 
 pub use detail::{
-    AgreementView, BookingDetail, CallSheetView, CancellationView, CompletionCode, DisputeView, PaymentView, PricingSnapshot, ScheduleView,
+    AgreementView, BookingDetail, BookingDisputeView, CallSheetView, CancellationView, CompletionCode, PaymentView, PricingSnapshot,
+    ScheduleView,
 };
 pub(crate) use queries::PARTIES;
 pub use queries::{BookingFilter, BookingSummary, HoldEntry, HoldFilter, call_sheet, detail, holds, list};
