@@ -137,8 +137,15 @@ async fn one_that_was_paused_goes_on_alone_and_joins_the_others_again() {
         assert_eq!(audit_behind(&database, history.head()).await, history.head(), "seen by the others' next batch");
         assert_eq!(database.count("SELECT count(*) FROM audit_log").await, history.head());
 
-        history.deposit(0xBB2, eur("1.00"));
+        // Without a new event the others' look at the checkpoints tells.
+        database.admin.execute("UPDATE projection_checkpoints SET position = 3 WHERE projection = 'audit'").await.unwrap();
+        database.admin.execute("DELETE FROM audit_log WHERE position > 3").await.unwrap();
         let together = consumers.first().unwrap();
+        together.checkpoints().await.unwrap();
+        assert!(go_on(&consumers, &history, 100).await.is_empty());
+        assert_eq!(database.count("SELECT count(*) FROM audit_log").await, history.head());
+
+        history.deposit(0xBB2, eur("1.00"));
         to_the_end(&**together, &history, 100).await.unwrap();
         assert_eq!(audit_behind(&database, history.head()).await, history.head());
         assert!(consumers[1..].iter().all(|alone| !alone.owns(history.tenant)), "nobody has anything to do alone");

@@ -120,6 +120,13 @@ mod tests {
     use super::*;
     use crate::request::AmountText;
 
+    #[test]
+    fn a_field_with_an_empty_name_is_named_all_the_same() {
+        // NFR-08
+        let error = parse::<Pay>(br#"{"": 1}"#).unwrap_err();
+        assert!(format!("{error:?}").contains(r#""field": String("\"\"")"#), "{error:?}");
+    }
+
     #[derive(Debug, serde::Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct Pay {

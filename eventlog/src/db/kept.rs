@@ -160,6 +160,9 @@ impl Deref for Connection {
 
 impl DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut PgConnection {
+        if self.state == State::Clean {
+            self.state = State::Unknown; // whoever asks for it is about to send something
+        }
         match &mut self.inner {
             Some(inner) => inner,
             None => unreachable!("{GONE}"),

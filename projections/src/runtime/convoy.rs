@@ -141,7 +141,8 @@ impl Convoy {
                 continue;
             };
             for (member, position) in places {
-                self.stragglers.note(name(member), *tenant_id, position.is_some_and(|position| position < foremost));
+                let is_behind = position.is_some_and(|position| position < foremost);
+                self.note(member, *tenant_id, is_behind);
             }
             leading.insert(*tenant_id, foremost);
         }
@@ -196,16 +197,21 @@ impl Convoy {
         Ok(checkpoint::advance(tx, Side::Live, tenant_id, &names, last).await?)
     }
 
+    /// Of one that may move: whether it is behind the others. Then it goes on alone, whatever held it back before.
+    fn note(&self, member: &Projector, tenant_id: TenantId, is_behind: bool) {
+        self.stragglers.note(name(member), tenant_id, is_behind);
+        if is_behind {
+            member.resume(tenant_id);
+        }
+    }
+
     /// Who stands where events of this batch come next, or at its end; notes who is behind.
     fn movers(&self, tenant_id: TenantId, after: i64, last: i64, found: Vec<Checkpoint>) -> Vec<Mover<'_>> {
         let found: HashMap<String, Checkpoint> = found.into_iter().map(|found| (found.projection.clone(), found)).collect();
         let mut movers = Vec::new();
         for member in &self.members {
             let Some(from) = place(member, &found) else { continue };
-            self.stragglers.note(name(member), tenant_id, from < after);
-            if from < after {
-                member.resume(tenant_id);
-            }
+            self.note(member, tenant_id, from < after);
             if (after..=last).contains(&from) {
                 movers.push(Mover { member, from });
             }
@@ -217,7 +223,7 @@ impl Convoy {
     async fn take_alone(&self, tenant_id: TenantId, after: i64, events: &[Arc<FeedEvent>]) -> Result<(), ConsumeError> {
         let Some(last) = events.last() else { return Ok(()) };
         let mut tx = self.pool.begin().await?;
-        let found = checkpoint::lock(&mut tx, Side::Live, tenant_id, &self.names(), Locked::Wait).await?;
+        let found = checkpoint::lock(&mut tx, Side::Live, tenant_id, &self.names(), Locked::Skip).await?;
         tx.rollback().await?;
         let (mut moved, mut failure) = (false, ConsumeError::Moved);
         for Mover { member, from } in self.movers(tenant_id, after, last.position, found) {
