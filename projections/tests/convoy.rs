@@ -208,3 +208,27 @@ async fn two_processes_at_the_same_tenant_count_nothing_twice() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn rows_and_checkpoints_are_written_together_or_not_at_all() {
+    // NFR-19
+    with(|database| async move {
+        let history = History::typical(tenant(TENANT));
+        let consumers = consumers(&database, &history).await;
+        let refuse =
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now' USING ERRCODE = '55P03'; END $$;
+                      CREATE TRIGGER refuse BEFORE UPDATE ON projection_checkpoints FOR EACH ROW EXECUTE FUNCTION refuse()";
+        database.admin.execute(refuse).await.unwrap();
+        let outcome = to_the_end(&**consumers.first().unwrap(), &history, 100).await;
+        assert!(matches!(outcome, Err(ConsumeError::Failed(_))), "{outcome:?}");
+        for table in ["audit_log", "journal_lines", "wallets", "escrows"] {
+            assert_eq!(database.count(&format!("SELECT count(*) FROM {table}")).await, 0, "{table}");
+        }
+        database.admin.execute("DROP TRIGGER refuse ON projection_checkpoints").await.unwrap();
+        go_on(&consumers, &history, 100).await;
+        go_on(&consumers, &history, 100).await;
+        assert_eq!(database.count("SELECT count(*) FROM audit_log").await, history.head());
+        assert!(positions(&database).await.values().all(|position| *position == history.head()));
+    })
+    .await;
+}
