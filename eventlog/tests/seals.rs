@@ -216,7 +216,7 @@ async fn tampered_seals_and_tiles_are_found() {
             "UPDATE seals SET signature = signature || ''::bytea, sealed_at = sealed_at + interval '1 second' WHERE size = 600",
             "UPDATE seals SET key_id = 'other' WHERE size = 600",
             "DELETE FROM seal_tiles WHERE level = 1",
-            "UPDATE seal_tiles SET hashes = overlay(hashes PLACING '\\x00'::bytea FROM 40) WHERE level = 0 AND tile = 0",
+            "UPDATE seal_tiles SET hashes = set_byte(hashes, 39, 255 - get_byte(hashes, 39)) WHERE level = 0 AND tile = 0",
             "UPDATE seal_tiles SET hashes = hashes || hashes WHERE level = 1",
             "INSERT INTO seal_tiles SELECT tenant_id, 9, 0, hashes FROM seal_tiles WHERE level = 1",
         ];
