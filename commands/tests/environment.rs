@@ -69,6 +69,24 @@ async fn a_log_that_went_back_is_read_again_before_anything_is_decided() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_went_back_gets_nothing_that_was_decided_on_what_it_lacks() {
+    // NFR-17, protocols 2.2: the cache would accept this one, at a sequence that the log has not come to.
+    let world = World::new().await;
+    let writers = world.process().await;
+    let wallet = world.wallet(&writers).await;
+    let before = world.events().await.len();
+    let send = |command| world.send::<Wallet>(&writers, wallet, command, staff(), None);
+    for _ in 0..3 {
+        send(freeze()).await.unwrap();
+        send(unfreeze()).await.unwrap();
+    }
+    world.log_goes_back_to(i64::try_from(before).unwrap()).await;
+    send(freeze()).await.unwrap();
+    assert_eq!(world.events().await.len(), before + 1);
+    world.assert_gapless().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_has_lost_the_tenant_gets_nothing_of_it() {
     let world = World::new().await;
     let writers = world.process().await;

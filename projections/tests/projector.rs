@@ -45,6 +45,44 @@ async fn a_batch_is_given_up_when_its_checkpoint_has_moved() {
 }
 
 #[tokio::test]
+async fn rows_that_were_written_last_are_remembered_only_while_nobody_else_writes() {
+    // Decision 0020. Two processes take turns, and one batch is undone half-way: the rows are those that one process reads and writes.
+    with(|database| async move {
+        let history = History::typical(tenant(TENANT));
+        for name in ["ledger", "wallet"] {
+            feed(&*database.projector(name, &history.keys).await, &history, 100).await.unwrap();
+        }
+        let expected = totals(&database).await;
+        let refused = database.count("SELECT position FROM journal_entries ORDER BY position OFFSET 4 LIMIT 1").await;
+        let tables = "accounts, journal_entries, journal_lines, wallet_balances, wallets, wallet_transfers, projection_checkpoints";
+        sqlx::query(&format!("TRUNCATE {tables}")).execute(&database.admin).await.unwrap();
+
+        let refuse = format!("ALTER TABLE journal_entries ADD CONSTRAINT refused CHECK (position <> {refused})");
+        sqlx::query(&refuse).execute(&database.admin).await.unwrap();
+        for name in ["ledger", "wallet"] {
+            let turns = [database.projector(name, &history.keys).await, database.projector(name, &history.keys).await];
+            let mut refusals = 0;
+            for (at, event) in (0..).zip(history.feed()) {
+                // Two for the one, then two for the other: with and without something to remember.
+                let projector = &turns[usize::from(at % 4 > 1)];
+                if projector.consume(history.tenant, at, std::slice::from_ref(&event)).await.is_err() {
+                    assert_eq!((name, event.position), ("ledger", refused));
+                    refusals += 1;
+                    sqlx::raw_sql("ALTER TABLE journal_entries DROP CONSTRAINT refused; DELETE FROM projection_failures")
+                        .execute(&database.admin)
+                        .await
+                        .unwrap();
+                    projector.consume(history.tenant, at, &[event]).await.unwrap();
+                }
+            }
+            assert_eq!(refusals, i32::from(name == "ledger"));
+        }
+        assert_eq!(totals(&database).await, expected);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn two_projectors_on_one_tenant_never_count_twice() {
     with(|database| async move {
         let mut history = History::typical(tenant(TENANT));

@@ -120,6 +120,7 @@ impl View for AccountRow {
         ],
         exact: &["debits", "credits", "balance"],
     };
+    const REMEMBERED: bool = true;
 
     fn keys(event: &Event<'_>) -> Result<Vec<Uuid>, ApplyError> {
         let mut keys: Vec<Uuid> = lines(event)?.iter().map(|line| id_of(event, line)).collect();

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::personal::Opened;
 use crate::rebuild::{RebuildError, Rebuilder, projection};
-use crate::runtime::{ApplyError, Event, Projection, Table, failures, reason};
+use crate::runtime::{ApplyError, Event, Projection, Stretch, Table, failures, reason};
 
 /// Columns with what people have written or are called: not for operators' eyes.
 const PERSONAL: [&str; 2] = ["texts", "personal"];
@@ -61,7 +61,7 @@ impl Rebuilder {
             .bind(projection.name())
             .execute(&mut *tx)
             .await?;
-        match projection.fold(&mut tx, tenant_id, &[event]).await {
+        match projection.fold(&mut tx, tenant_id, &[event], Stretch::new()).await {
             Ok(()) => trial.changes = self.changes(&mut tx, &projection, tenant_id).await?,
             Err(error) => trial.error = Some(reason(&error)),
         }

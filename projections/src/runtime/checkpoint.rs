@@ -5,6 +5,7 @@ use holdfast_eventlog::db::{Pool, Tx};
 use uuid::Uuid;
 
 use crate::positions::CHANNEL;
+use crate::runtime::memory::Stamp;
 
 /// Which of the two sides of the read models is written (protocols 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,14 @@ pub(super) struct Checkpoint {
     pub(super) version: i32,
     /// It has stopped at an event, or was told to wait.
     pub(super) waits: bool,
+    /// The transaction that wrote this row; 0 where nobody asked.
+    pub(super) xmin: i64,
+}
+
+impl Checkpoint {
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp { position: self.position, xmin: self.xmin }
+    }
 }
 
 /// Rows that can be locked, for a tenant that is new; `projections` with their versions.
@@ -69,29 +78,37 @@ pub(super) async fn lock(
         Locked::Skip => " SKIP LOCKED",
     };
     let sql = format!(
-        "SELECT c.projection, c.position, c.version, (f.position IS NOT NULL{pauses}) AS waits
+        "SELECT c.projection, c.position, c.version, (f.position IS NOT NULL{pauses}) AS waits, c.xmin::text::bigint AS xmin
          FROM projection_checkpoints c LEFT JOIN projection_failures f USING (tenant_id, projection)
          WHERE c.tenant_id = $1 AND c.projection = ANY($2) ORDER BY c.projection FOR UPDATE OF c{skip}"
     );
     sqlx::query_as(&sql).bind(tenant_id.uuid()).bind(projections).fetch_all(&mut **tx).await
 }
 
-/// Whoever waits for this position is told when the transaction commits.
-pub(super) async fn advance(tx: &mut Tx, side: Side, tenant_id: TenantId, projections: &[&str], position: i64) -> Result<(), sqlx::Error> {
-    sqlx::query(
+/// Whoever waits for this position is told when the transaction commits. Gives the rows as they then are.
+pub(super) async fn advance(
+    tx: &mut Tx,
+    side: Side,
+    tenant_id: TenantId,
+    projections: &[&str],
+    position: i64,
+) -> Result<Stamp, sqlx::Error> {
+    let xmin = sqlx::query_scalar(
         "WITH moved AS (
              UPDATE projection_checkpoints SET position = $3 WHERE tenant_id = $1 AND projection = ANY($2) RETURNING projection
+         ), told AS MATERIALIZED (
+             SELECT pg_notify($4, $1::text || ' ' || string_agg(projection, ',') || ' ' || $3::bigint) FROM moved WHERE $5 HAVING count(*) > 0
          )
-         SELECT pg_notify($4, $1::text || ' ' || string_agg(projection, ',') || ' ' || $3::bigint) FROM moved WHERE $5 HAVING count(*) > 0",
+         SELECT pg_current_xact_id()::xid::text::bigint FROM (SELECT count(*) FROM told) AS done",
     )
     .bind(tenant_id.uuid())
     .bind(projections)
     .bind(position)
     .bind(CHANNEL)
     .bind(side == Side::Live)
-    .execute(&mut **tx)
+    .fetch_one(&mut **tx)
     .await?;
-    Ok(())
+    Ok(Stamp { position, xmin })
 }
 
 /// Projections that were told to wait, with the tenants for which; the nil id stands for all.

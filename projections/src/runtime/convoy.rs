@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::personal::{Keys, Opened};
 use crate::runtime::checkpoint::{self, Checkpoint, Locked, Side};
+use crate::runtime::memory::{Stamp, Stretch};
 use crate::runtime::projection::FoldError;
 use crate::runtime::projector::BatchError;
 use crate::runtime::{ApplyError, Event, Projection, Projector};
@@ -75,7 +76,7 @@ struct Convoy {
 /// One tenant's projection as it was found: what may move, and from where.
 struct Mover<'a> {
     member: &'a Projector,
-    from: i64,
+    from: Stamp,
 }
 
 impl Consumer for Convoy {
@@ -125,7 +126,7 @@ impl Convoy {
             }
             let is_paused = |tenant| pauses.contains(&(projection.clone(), tenant));
             let waits = has_stopped || is_paused(tenant) || is_paused(Uuid::nil());
-            let found = Checkpoint { projection: projection.clone(), position, version, waits };
+            let found = Checkpoint { projection: projection.clone(), position, version, waits, xmin: 0 };
             tenants.entry(TenantId(tenant)).or_default().insert(projection, found);
         }
         for (projection, count) in stopped {
@@ -134,7 +135,7 @@ impl Convoy {
         let (mut leading, mut idle) = (HashMap::new(), HashSet::new());
         for (tenant_id, found) in &tenants {
             // Without a row it is a new projection, which begins at the tenant's first event.
-            let stands = |member| if found.contains_key(name(member)) { place(member, found) } else { Some(0) };
+            let stands = |member| if found.contains_key(name(member)) { place(member, found).map(|at| at.position) } else { Some(0) };
             let places: Vec<(&Projector, Option<i64>)> = self.members.iter().map(|member| (&**member, stands(member))).collect();
             let Some(foremost) = places.iter().filter_map(|(_, position)| *position).max() else {
                 idle.insert(*tenant_id);
@@ -167,9 +168,10 @@ impl Convoy {
         // Lost in a crash, rows and checkpoints are lost together and come again from the log: no need to wait for the disk.
         let mut tx = self.pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?;
         match self.fold_in(&mut tx, tenant_id, after, last.position, &events).await {
-            Ok(()) => {
+            Ok((written, moved)) => {
                 failpoint::reached("projector.before_commit");
                 tx.commit().await?;
+                moved.into_iter().for_each(|(member, stretch)| member.projection().keep(tenant_id, written, stretch));
                 failpoint::reached("projector.after_commit");
                 Ok(())
             }
@@ -180,21 +182,31 @@ impl Convoy {
         }
     }
 
-    async fn fold_in(&self, tx: &mut Tx, tenant_id: TenantId, after: i64, last: i64, events: &[Event<'_>]) -> Result<(), BatchError> {
+    async fn fold_in(
+        &self,
+        tx: &mut Tx,
+        tenant_id: TenantId,
+        after: i64,
+        last: i64,
+        events: &[Event<'_>],
+    ) -> Result<(Stamp, Vec<(&Projector, Stretch)>), BatchError> {
         let found = checkpoint::lock(tx, Side::Live, tenant_id, &self.names(), Locked::Skip).await?;
         let movers = self.movers(tenant_id, after, last, found);
         if movers.is_empty() {
             return Err(BatchError::Moved);
         }
+        let mut moved = Vec::with_capacity(movers.len());
         for Mover { member, from } in &movers {
-            let new = new_to(*from, after, events);
+            let stretch = member.projection().resume(tenant_id, *from);
+            let new = new_to(from.position, after, events);
             if !new.is_empty() {
-                member.projection().fold(tx, tenant_id, new).await?;
+                member.projection().fold(tx, tenant_id, new, stretch).await?;
             }
             metrics::counter!("holdfast_projection_events_total", "projection" => name(member)).increment(new.len() as u64);
+            moved.push((*member, stretch));
         }
         let names: Vec<&str> = movers.iter().map(|mover| name(mover.member)).collect();
-        Ok(checkpoint::advance(tx, Side::Live, tenant_id, &names, last).await?)
+        Ok((checkpoint::advance(tx, Side::Live, tenant_id, &names, last).await?, moved))
     }
 
     /// Of one that may move: whether it is behind the others. Then it goes on alone, whatever held it back before.
@@ -211,8 +223,8 @@ impl Convoy {
         let mut movers = Vec::new();
         for member in &self.members {
             let Some(from) = place(member, &found) else { continue };
-            self.note(member, tenant_id, from < after);
-            if (after..=last).contains(&from) {
+            self.note(member, tenant_id, from.position < after);
+            if (after..=last).contains(&from.position) {
                 movers.push(Mover { member, from });
             }
         }
@@ -227,7 +239,7 @@ impl Convoy {
         tx.rollback().await?;
         let (mut moved, mut failure) = (false, ConsumeError::Moved);
         for Mover { member, from } in self.movers(tenant_id, after, last.position, found) {
-            match member.take(tenant_id, from, new_to(from, after, events)).await {
+            match member.take(tenant_id, from.position, new_to(from.position, after, events)).await {
                 Ok(()) => moved = true,
                 // Its own subscription tries again, and tells why not. One that has stopped does not.
                 Err(error) => {
@@ -245,9 +257,9 @@ fn name(member: &Projector) -> &'static str {
 }
 
 /// Where the projection stands, if it may move: its rows are of this version, and it neither has stopped nor was told to wait.
-fn place(member: &Projector, found: &HashMap<String, Checkpoint>) -> Option<i64> {
+fn place(member: &Projector, found: &HashMap<String, Checkpoint>) -> Option<Stamp> {
     let found = found.get(name(member))?;
-    (!found.waits && found.version == member.projection().version()).then_some(found.position)
+    (!found.waits && found.version == member.projection().version()).then(|| found.stamp())
 }
 
 /// The events beyond `from`, of those beyond `after`.

@@ -1,11 +1,13 @@
 //! From events to rows: what a projection says about itself, and the projector that does the rest.
 
 mod checkpoint;
+mod columns; // rows as the database takes them
 mod convoy;
 mod document;
 mod erase; // what earlier batches wrote about a person who is erased
 mod event;
 mod failures;
+mod memory; // of the rows that were written last
 mod projection;
 mod projector;
 mod series;
@@ -17,6 +19,7 @@ pub use document::{Document, Documented, Stored, Texts, document_version};
 pub(crate) use document::{find, list};
 pub use event::{ApplyError, Event};
 pub use failures::{Failure, clear_failure, failures};
+pub(crate) use memory::Stretch;
 pub use projection::Projection;
 pub use projector::Projector;
 pub(crate) use projector::reason;

@@ -5,10 +5,13 @@ use std::marker::PhantomData;
 
 use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
+use serde::de::DeserializeOwned;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::runtime::columns::Write;
 use crate::runtime::erase::erase;
+use crate::runtime::memory::{Rows, Stamp, Stretch, Stretches};
 use crate::runtime::series::SeriesFold;
 use crate::runtime::{ApplyError, Event, Facts, Series, Table, View};
 
@@ -17,6 +20,7 @@ pub struct Projection {
     name: &'static str,
     version: i32,
     tables: Vec<Box<dyn Fold>>,
+    stretches: Stretches,
 }
 
 /// Why a batch could not be written.
@@ -46,6 +50,7 @@ pub(super) trait Fold: Send + Sync {
         connection: &'a mut PgConnection,
         tenant_id: TenantId,
         events: &'a [Event<'a>],
+        stretch: Stretch,
     ) -> BoxFuture<'a, Result<(), FoldError>>;
 }
 
@@ -53,18 +58,18 @@ impl Projection {
     /// `version` goes up when the same events make other rows; the old rows must then be rebuilt.
     #[must_use]
     pub fn new(name: &'static str, version: i32) -> Self {
-        Self { name, version, tables: Vec::new() }
+        Self { name, version, tables: Vec::new(), stretches: Stretches::new() }
     }
 
     #[must_use]
     pub fn view<V: View>(mut self) -> Self {
-        self.tables.push(Box::new(ViewFold::<V> { select: V::TABLE.select(), upsert: V::TABLE.upsert(), row: PhantomData }));
+        self.tables.push(Box::new(ViewFold::<V> { select: V::TABLE.select(), upsert: Write::upsert(V::TABLE), written: Rows::new() }));
         self
     }
 
     #[must_use]
     pub fn facts<F: Facts>(mut self) -> Self {
-        self.tables.push(Box::new(FactsFold::<F> { insert: F::TABLE.insert(), row: PhantomData }));
+        self.tables.push(Box::new(FactsFold::<F> { insert: Write::insert(F::TABLE), row: PhantomData }));
         self
     }
 
@@ -94,12 +99,28 @@ impl Projection {
         self.tables.iter().map(|table| Ok((table.table(), table.rebuild(events)?))).collect()
     }
 
-    pub(crate) async fn fold(&self, connection: &mut PgConnection, tenant_id: TenantId, events: &[Event<'_>]) -> Result<(), FoldError> {
+    /// `found`: the locked row of its checkpoint.
+    pub(super) fn resume(&self, tenant_id: TenantId, found: Stamp) -> Stretch {
+        self.stretches.resume(tenant_id, found)
+    }
+
+    /// `written`: the row of its checkpoint, committed together with what was folded in this stretch.
+    pub(super) fn keep(&self, tenant_id: TenantId, written: Stamp, stretch: Stretch) {
+        self.stretches.keep(tenant_id, written, stretch);
+    }
+
+    pub(crate) async fn fold(
+        &self,
+        connection: &mut PgConnection,
+        tenant_id: TenantId,
+        events: &[Event<'_>],
+        stretch: Stretch,
+    ) -> Result<(), FoldError> {
         let erased: BTreeSet<_> = events.first().into_iter().flat_map(Event::erased_in_batch).collect();
         for table in &self.tables {
             // Before the fold: what the batch itself says about them it has opened as erased already.
             erase(connection, tenant_id, table.table(), table.personal(), &erased).await?;
-            table.fold(connection, tenant_id, events).await?;
+            table.fold(connection, tenant_id, events, stretch).await?;
         }
         Ok(())
     }
@@ -113,8 +134,8 @@ impl std::fmt::Debug for Projection {
 
 struct ViewFold<V> {
     select: String,
-    upsert: String,
-    row: PhantomData<fn() -> V>,
+    upsert: Write,
+    written: Rows<V>,
 }
 
 impl<V: View> Fold for ViewFold<V> {
@@ -128,7 +149,7 @@ impl<V: View> Fold for ViewFold<V> {
 
     fn rebuild(&self, events: &[Event<'_>]) -> Result<String, ApplyError> {
         let keys = events.iter().map(V::keys).collect::<Result<Vec<_>, _>>()?;
-        Ok(serde_json::to_string(&fold_rows::<V>(&[], events, &keys)?)?)
+        Ok(serde_json::to_string(&fold_rows::<V>(HashMap::new(), events, &keys)?)?)
     }
 
     fn fold<'a>(
@@ -136,6 +157,7 @@ impl<V: View> Fold for ViewFold<V> {
         connection: &'a mut PgConnection,
         tenant_id: TenantId,
         events: &'a [Event<'a>],
+        stretch: Stretch,
     ) -> BoxFuture<'a, Result<(), FoldError>> {
         Box::pin(async move {
             let keys = events.iter().map(V::keys).collect::<Result<Vec<_>, _>>()?;
@@ -145,26 +167,21 @@ impl<V: View> Fold for ViewFold<V> {
             if touched.is_empty() {
                 return Ok(());
             }
-            let stored: Vec<String> =
-                sqlx::query_scalar(&self.select).bind(tenant_id.uuid()).bind(&touched).fetch_all(&mut *connection).await?;
-            let rows = fold_rows::<V>(&stored, events, &keys)?;
-            sqlx::query(&self.upsert)
-                .bind(tenant_id.uuid())
-                .bind(serde_json::to_string(&rows).map_err(ApplyError::from)?)
-                .execute(connection)
-                .await?;
-            Ok(())
+            let mut stored = if V::REMEMBERED { self.written.recall(tenant_id, stretch, &touched) } else { HashMap::new() };
+            touched.retain(|id| !stored.contains_key(id));
+            let read: Vec<V> = read(&mut *connection, &self.select, tenant_id, &touched).await?;
+            stored.extend(read.into_iter().map(|row| (row.id(), row)));
+            let rows = fold_rows::<V>(stored, events, &keys)?;
+            if V::REMEMBERED {
+                self.written.note(tenant_id, stretch, rows.iter().map(|row| (row.id(), row.clone())));
+            }
+            self.upsert.run(connection, tenant_id, &rows).await
         })
     }
 }
 
 /// The rows after the events, in order of their ids.
-fn fold_rows<V: View>(stored: &[String], events: &[Event<'_>], keys: &[Vec<Uuid>]) -> Result<Vec<V>, ApplyError> {
-    let mut rows = HashMap::<Uuid, V>::new();
-    for text in stored {
-        let row: V = serde_json::from_str(text)?;
-        rows.insert(row.id(), row);
-    }
+fn fold_rows<V: View>(mut rows: HashMap<Uuid, V>, events: &[Event<'_>], keys: &[Vec<Uuid>]) -> Result<Vec<V>, ApplyError> {
     for (event, keys) in events.iter().zip(keys) {
         for key in keys {
             rows.entry(*key).or_insert_with(|| V::new(*key)).apply(event)?;
@@ -175,8 +192,22 @@ fn fold_rows<V: View>(stored: &[String], events: &[Event<'_>], keys: &[Vec<Uuid>
     Ok(rows)
 }
 
+/// Rows of these ids; no question for none.
+pub(super) async fn read<R: DeserializeOwned>(
+    connection: &mut PgConnection,
+    select: &str,
+    tenant_id: TenantId,
+    ids: &[Uuid],
+) -> Result<Vec<R>, FoldError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let stored: Vec<String> = sqlx::query_scalar(select).bind(tenant_id.uuid()).bind(ids).fetch_all(connection).await?;
+    Ok(stored.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>().map_err(ApplyError::from)?)
+}
+
 struct FactsFold<F> {
-    insert: String,
+    insert: Write,
     row: PhantomData<fn() -> F>,
 }
 
@@ -198,19 +229,9 @@ impl<F: Facts> Fold for FactsFold<F> {
         connection: &'a mut PgConnection,
         tenant_id: TenantId,
         events: &'a [Event<'a>],
+        _stretch: Stretch,
     ) -> BoxFuture<'a, Result<(), FoldError>> {
-        Box::pin(async move {
-            let rows = facts::<F>(events)?;
-            if rows.is_empty() {
-                return Ok(());
-            }
-            sqlx::query(&self.insert)
-                .bind(tenant_id.uuid())
-                .bind(serde_json::to_string(&rows).map_err(ApplyError::from)?)
-                .execute(connection)
-                .await?;
-            Ok(())
-        })
+        Box::pin(async move { self.insert.run(connection, tenant_id, &facts::<F>(events)?).await })
     }
 }
 

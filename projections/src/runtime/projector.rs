@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::personal::{Keys, KeysError, Opened};
 use crate::runtime::checkpoint::{self, Locked, Side};
 use crate::runtime::convoy::{CONVOY, Stragglers};
+use crate::runtime::memory::{Stamp, Stretch};
 use crate::runtime::projection::FoldError;
 use crate::runtime::{ApplyError, Event, Projection};
 
@@ -194,9 +195,10 @@ impl Projector {
         // Lost in a crash, rows and checkpoint are lost together and come again from the log: no need to wait for the disk.
         let mut tx = self.pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?;
         match self.write_in(&mut tx, tenant_id, after, last.position, &events).await {
-            Ok(()) => {
+            Ok((written, stretch)) => {
                 failpoint::reached("projector.before_commit");
                 tx.commit().await?;
+                self.projection.keep(tenant_id, written, stretch);
                 failpoint::reached("projector.after_commit");
             }
             Err(error) => {
@@ -208,17 +210,26 @@ impl Projector {
         Ok(())
     }
 
-    async fn write_in(&self, tx: &mut Tx, tenant_id: TenantId, after: i64, last: i64, events: &[Event<'_>]) -> Result<(), BatchError> {
-        self.lock_checkpoint(tx, tenant_id, after).await?;
-        self.projection.fold(tx, tenant_id, events).await?;
-        Ok(checkpoint::advance(tx, self.side, tenant_id, &[self.projection.name()], last).await?)
+    async fn write_in(
+        &self,
+        tx: &mut Tx,
+        tenant_id: TenantId,
+        after: i64,
+        last: i64,
+        events: &[Event<'_>],
+    ) -> Result<(Stamp, Stretch), BatchError> {
+        let found = self.lock_checkpoint(tx, tenant_id, after).await?;
+        let stretch = self.projection.resume(tenant_id, found);
+        self.projection.fold(tx, tenant_id, events, stretch).await?;
+        let written = checkpoint::advance(tx, self.side, tenant_id, &[self.projection.name()], last).await?;
+        Ok((written, stretch))
     }
 
-    async fn lock_checkpoint(&self, tx: &mut Tx, tenant_id: TenantId, after: i64) -> Result<(), BatchError> {
+    async fn lock_checkpoint(&self, tx: &mut Tx, tenant_id: TenantId, after: i64) -> Result<Stamp, BatchError> {
         let ours = self.projection.version();
         match checkpoint::lock(tx, self.side, tenant_id, &[self.projection.name()], Locked::Wait).await?.pop() {
             Some(found) if found.version != ours => Err(BatchError::OtherVersion),
-            Some(found) if found.position == after && !found.waits => Ok(()),
+            Some(found) if found.position == after && !found.waits => Ok(found.stamp()),
             Some(_) | None => Err(BatchError::Moved),
         }
     }

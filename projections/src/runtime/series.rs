@@ -1,7 +1,6 @@
 //! A table of running values: every row follows from the one before it of the same id (balances after each movement).
 
 use std::collections::HashMap;
-use std::marker::PhantomData;
 
 use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
@@ -10,10 +9,13 @@ use serde::de::DeserializeOwned;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::runtime::projection::{Fold, FoldError};
+use crate::runtime::columns::Write;
+use crate::runtime::memory::{Rows, Stretch};
+use crate::runtime::projection::{Fold, FoldError, read};
 use crate::runtime::{ApplyError, Event, Table};
 
-/// A table whose rows are only added. Its key is the id of the series and the position of the event.
+/// A table whose rows are only added; the last of each series is kept in memory. Its key is the id of the series and the position of the
+/// event. It holds no opened values.
 pub trait Series: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     const TABLE: Table;
 
@@ -34,13 +36,13 @@ pub trait Series: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
 
 pub(super) struct SeriesFold<S> {
     latest: String,
-    insert: String,
-    row: PhantomData<fn() -> S>,
+    insert: Write,
+    last: Rows<S>,
 }
 
 impl<S: Series> SeriesFold<S> {
     pub(super) fn new() -> Self {
-        Self { latest: S::TABLE.select_latest(), insert: S::TABLE.insert(), row: PhantomData }
+        Self { latest: S::TABLE.select_latest(), insert: Write::insert(S::TABLE), last: Rows::new() }
     }
 }
 
@@ -59,6 +61,7 @@ impl<S: Series> Fold for SeriesFold<S> {
         connection: &'a mut PgConnection,
         tenant_id: TenantId,
         events: &'a [Event<'a>],
+        stretch: Stretch,
     ) -> BoxFuture<'a, Result<(), FoldError>> {
         Box::pin(async move {
             let ids = events.iter().map(S::ids).collect::<Result<Vec<_>, _>>()?;
@@ -68,18 +71,13 @@ impl<S: Series> Fold for SeriesFold<S> {
             if touched.is_empty() {
                 return Ok(());
             }
-            let stored: Vec<String> =
-                sqlx::query_scalar(&self.latest).bind(tenant_id.uuid()).bind(&touched).fetch_all(&mut *connection).await?;
-            let stored: Vec<S> =
-                stored.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>().map_err(ApplyError::from)?;
-            let latest = stored.into_iter().map(|row| (row.id(), row)).collect();
+            let mut latest = self.last.recall(tenant_id, stretch, &touched);
+            touched.retain(|id| !latest.contains_key(id));
+            let stored: Vec<S> = read(&mut *connection, &self.latest, tenant_id, &touched).await?;
+            latest.extend(stored.into_iter().map(|row| (row.id(), row)));
             let rows = continued::<S>(latest, events, &ids)?;
-            sqlx::query(&self.insert)
-                .bind(tenant_id.uuid())
-                .bind(serde_json::to_string(&rows).map_err(ApplyError::from)?)
-                .execute(connection)
-                .await?;
-            Ok(())
+            self.last.note(tenant_id, stretch, rows.iter().map(|row| (row.id(), row.clone())));
+            self.insert.run(connection, tenant_id, &rows).await
         })
     }
 }

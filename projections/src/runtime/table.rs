@@ -25,6 +25,8 @@ pub trait View: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// JSON columns with opened values, each as `{"subject": .., "value": ..}` at any depth: the runtime makes the values
     /// null when their person is erased. No opened value may stand anywhere else.
     const PERSONAL: &'static [&'static str] = &[];
+    /// Written rows are kept in memory and not read again: for rows that change often, are small and hold no opened values.
+    const REMEMBERED: bool = false;
 
     /// The rows that the event touches, known from the event alone.
     ///
@@ -58,7 +60,7 @@ pub trait Facts: Serialize + Send + Sync + 'static {
 }
 
 impl Table {
-    fn all_columns(&self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn all_columns(&self) -> impl Iterator<Item = &'static str> {
         self.key.iter().chain(self.columns).copied()
     }
 
@@ -168,16 +170,16 @@ impl Table {
     }
 
     /// `$1` tenant, `$2` rows as a JSON array.
-    pub(super) fn insert(&self) -> String {
+    pub(super) fn insert_json(&self) -> String {
         let columns = self.all_columns().collect::<Vec<_>>().join(", ");
         let table = self.name;
         format!("INSERT INTO {table} (tenant_id, {columns}) SELECT $1, {columns} FROM json_populate_recordset(NULL::{table}, $2::json)")
     }
 
-    /// As [`Table::insert`]; rows that exist are replaced.
-    pub(super) fn upsert(&self) -> String {
+    /// After an insert: rows that exist are replaced.
+    pub(super) fn on_conflict(&self) -> String {
         let replaced = self.columns.iter().map(|name| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", ");
-        format!("{} ON CONFLICT (tenant_id, {}) DO UPDATE SET {replaced}", self.insert(), self.key.join(", "))
+        format!(" ON CONFLICT (tenant_id, {}) DO UPDATE SET {replaced}", self.key.join(", "))
     }
 }
 
@@ -194,7 +196,7 @@ mod tests {
             "SELECT row_to_json(r)::text FROM (SELECT thing_id, name, amount::text AS amount FROM things WHERE tenant_id = $1 AND thing_id = ANY($2)) r"
         );
         assert_eq!(
-            TABLE.upsert(),
+            TABLE.insert_json() + &TABLE.on_conflict(),
             "INSERT INTO things (tenant_id, thing_id, name, amount) SELECT $1, thing_id, name, amount FROM \
              json_populate_recordset(NULL::things, $2::json) ON CONFLICT (tenant_id, thing_id) DO UPDATE SET name = excluded.name, \
              amount = excluded.amount"

@@ -57,6 +57,7 @@ impl View for WalletRow {
         ],
         exact: &["available", "held", "pending", "frozen"],
     };
+    const REMEMBERED: bool = true;
 
     fn keys(event: &Event<'_>) -> Result<Vec<Uuid>, ApplyError> {
         Ok(event.event.of::<Wallet>().map(|_| event.origin.aggregate_id).into_iter().collect())

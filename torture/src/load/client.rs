@@ -35,7 +35,8 @@ impl Client {
                 0..20 => self.receive().await,
                 20..26 => self.transfer().await,
                 26..29 => self.freeze_and_unfreeze().await,
-                29..50 if self.escrows.len() < OPEN => self.create().await,
+                29..32 => self.take_back_a_file().await,
+                32..50 if self.escrows.len() < OPEN => self.create().await,
                 _ => self.advance().await,
             }
             let pause = self.rng.millis(5, 120);
@@ -44,10 +45,14 @@ impl Client {
         self.calls
     }
 
-    /// Sends until there is an answer or patience ends; sometimes once more with the same key, as impatient clients do.
     async fn command(&mut self, seat: &Seat, path: String, body: serde_json::Value) -> Outcome {
+        self.send("POST", seat, path, body).await
+    }
+
+    /// Sends until there is an answer or patience ends; sometimes once more with the same key, as impatient clients do.
+    async fn send(&mut self, method: &'static str, seat: &Seat, path: String, body: serde_json::Value) -> Outcome {
         let key = self.rng.uuid().to_string();
-        let call = Call { method: "POST", path, seat: seat.clone(), key, body };
+        let call = Call { method, path, seat: seat.clone(), key, body };
         let first = self.rng.below(2);
         let mut outcome = Outcome::Unknown;
         for attempt in 0..TRIES {
@@ -108,6 +113,20 @@ impl Client {
         let Some(wallet) = self.wallet(owner, currency).await else { return };
         for action in ["freeze", "unfreeze"] {
             self.command(cast.staff("tenant_admin"), format!("/v1/wallets/{wallet}/{action}"), json!({ "reason": "torture" })).await;
+        }
+    }
+
+    /// Announced and deleted before a byte has come: what deletes the bytes is an effect.
+    async fn take_back_a_file(&mut self) {
+        let cast = Arc::clone(&self.cast);
+        let talent = self.rng.pick(&cast.payees);
+        let body = json!({
+            "ownerType": "talent_portfolio", "ownerId": talent.party, "kind": "headshot", "mime": "image/png", "size": 70,
+        });
+        if let Outcome::Ok(announced) = self.command(talent, "/v1/assets/presign-upload".to_owned(), body).await
+            && let Some(id) = id_of(&announced)
+        {
+            self.send("DELETE", talent, format!("/v1/assets/{id}"), json!({})).await;
         }
     }
 

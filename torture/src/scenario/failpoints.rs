@@ -11,9 +11,8 @@ use crate::world::World;
 
 pub(super) struct Failpoints;
 
-/// The process that passes the point, and the point (`failpoint::reached` in the code). `effect.after_call` is not among them: no command
-/// of the load has an effect, so it was waited for in vain.
-const POINTS: [(&str, &str); 15] = [
+/// The process that passes the point, and the point (`failpoint::reached` in the code).
+const POINTS: [(&str, &str); 16] = [
     ("api-1", "writer.before_append"),
     ("api-1", "writer.after_append"),
     ("api-2", "writer.after_answer"),
@@ -22,6 +21,7 @@ const POINTS: [(&str, &str); 15] = [
     ("reactor", "reactor.after_step"),
     ("reactor", "reactor.before_commit"),
     ("reactor", "deadlines.after_fire"),
+    ("reactor", "effect.after_call"),
     ("relay", "relay.between_publishes"),
     ("relay", "relay.after_publish"),
     ("relay", "relay.after_checkpoint"),
@@ -58,7 +58,8 @@ impl Scenario for Failpoints {
                 }
                 let index = usize::try_from(rng.below(left.len() as u64))?;
                 let (name, point) = left.swap_remove(index);
-                let nth = if point.starts_with("deadlines") { 1 } else { rng.between(1, 20) };
+                let is_rare = point.starts_with("deadlines") || point.starts_with("effect");
+                let nth = if is_rare { 1 } else { rng.between(1, 20) };
                 ready_for(world, name, &format!("{point}:kill:{nth}"))?;
                 ensure!(killed(world, name).await?, "{name} never came to {point} ({nth} times)");
                 world.fault(format!("kill {name} at {point}"));
