@@ -40,6 +40,12 @@ pub trait Consumer: Send + Sync + 'static {
         self.name()
     }
 
+    /// From the beginning of a tenant's batch to that of its next one, unless the batch was full: a few events at a time cost as much as
+    /// many do. The first event after a while does not wait.
+    fn pace(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// False: it has nothing to do for this tenant now. Only saves work.
     fn owns(&self, _tenant_id: TenantId) -> bool {
         true

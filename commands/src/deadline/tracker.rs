@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
@@ -121,5 +122,10 @@ impl Consumer for DeadlineTracker {
 
     fn consume<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>> {
         self.consume_batch(tenant_id, after, events).boxed()
+    }
+
+    /// Deadlines are seconds away at least.
+    fn pace(&self) -> Duration {
+        Duration::from_millis(50)
     }
 }

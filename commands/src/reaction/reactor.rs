@@ -35,6 +35,7 @@ const WHOLE: &str = "run";
 /// The consumer that runs every reaction, or every effect.
 pub struct Reactor {
     subscription: &'static str,
+    pace: Duration,
     log: EventLog,
     pool: Pool,
     writers: Writers,
@@ -65,14 +66,15 @@ impl Reactor {
     #[must_use]
     pub fn new(log: EventLog, pool: Pool, writers: Writers) -> Self {
         let rules = crate::reaction::all().into_iter().map(|reaction| Arc::new(reaction) as Arc<dyn Rule>).collect();
-        Self { subscription: "reactor", log, pool, writers, rules }
+        Self { subscription: "reactor", pace: Duration::from_millis(2), log, pool, writers, rules }
     }
 
     /// The same for the effects, which reach what lies outside through `ports`.
     #[must_use]
     pub fn of_effects(log: EventLog, pool: Pool, writers: Writers, ports: &Ports) -> Self {
         let bound = |effect: crate::effect::Effect| Arc::new(effect.with(ports.clone())) as Arc<dyn Rule>;
-        Self { subscription: "effects", log, pool, writers, rules: crate::effect::all().into_iter().map(bound).collect() }
+        let rules = crate::effect::all().into_iter().map(bound).collect();
+        Self { subscription: "effects", pace: Duration::from_millis(50), log, pool, writers, rules }
     }
 
     fn tasks<'a>(&'a self, event: &'a Recorded<AnyEvent>) -> impl Iterator<Item = Task<'a>> {
@@ -295,6 +297,10 @@ impl Consumer for Reactor {
 
     fn consume<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>> {
         self.consume_batch(tenant_id, after, events).boxed()
+    }
+
+    fn pace(&self) -> Duration {
+        self.pace
     }
 }
 

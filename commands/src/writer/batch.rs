@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use holdfast_domain::access::Access;
 use holdfast_domain::kernel::{Context, TenantAggregate, TenantId};
-use holdfast_domain::tenant::{Tenant, TenantStatus};
+use holdfast_domain::tenant::{Tenant, TenantSettings, TenantStatus};
 use holdfast_eventlog::{
     AppendError, Batch, EventLog, HeadMove, LoadRequest, NewReceipt, ReceiptKey, StoredEvent, StoredReceipt, StreamId, Unit, UnitOutcome,
     failpoint,
@@ -118,7 +118,10 @@ impl Writer {
         let mut keys = HashSet::<ReceiptKey>::new();
         let mut bytes = 0;
         for job in jobs {
-            if let Some(receipt) = receipt_key(&job).and_then(|key| loaded.receipts.get(&key)) {
+            // Nothing was looked up when every stream was cached.
+            if !loaded.receipts.is_empty()
+                && let Some(receipt) = receipt_key(&job).and_then(|key| loaded.receipts.get(&key))
+            {
                 let answer = replay_for(&job, receipt);
                 job.answer(answer);
                 continue;
@@ -133,8 +136,8 @@ impl Writer {
                 continue;
             }
             // A tenant that does not exist is never cached: this was read just now.
-            let tenant = tenant_of(&job, &works, &index, &loaded);
-            if tenant.is_none_or(|tenant| !tenant.exists()) && job.stream != tenant_stream(job.stream.tenant_id) {
+            let tenant = TenantFacts::of(tenant_of(&job, &works, &index, &loaded));
+            if tenant.status.is_none() && job.stream != tenant_stream(job.stream.tenant_id) {
                 job.answer(Err(Refusal::TenantUnknown));
                 continue;
             }
@@ -143,8 +146,7 @@ impl Writer {
                 works.push(Work::new(job.stream, stream));
                 works.len() - 1
             });
-            let tenant = tenant_of(&job, &works, &index, &loaded);
-            bytes += works[at].decide(job, tenant.as_deref(), &self.clock).await;
+            bytes += works[at].decide(job, tenant, &self.clock).await;
         }
         // Streams that no command of this batch works on (tenants, mostly) are committed state still.
         let tenants = loaded
@@ -236,7 +238,9 @@ impl Writer {
                 }
                 let mut kept = self.kept_answers(&work.pending).await;
                 for pending in work.pending {
-                    if let Some(answer) = receipt_key(&pending.job).and_then(|key| kept.remove(&key)) {
+                    if !kept.is_empty()
+                        && let Some(answer) = receipt_key(&pending.job).and_then(|key| kept.remove(&key))
+                    {
                         pending.job.answer(answer);
                         continue;
                     }
@@ -346,17 +350,28 @@ pub(crate) fn replay_for(job: &Job, receipt: &StoredReceipt) -> Result<Accepted,
 }
 
 /// The tenant's own state as the batch sees it at this point.
-fn tenant_of(job: &Job, works: &[Work], index: &HashMap<StreamId, usize>, loaded: &Loaded) -> Option<Arc<Tenant>> {
+fn tenant_of<'a>(job: &Job, works: &'a [Work], index: &HashMap<StreamId, usize>, loaded: &'a Loaded) -> Option<&'a Tenant> {
     let id = tenant_stream(job.stream.tenant_id);
     let stream = match index.get(&id) {
         Some(&at) => &works[at].stream,
         None => loaded.streams.get(&id)?,
     };
-    tenant_state(stream.as_ref())
+    stream.as_any().downcast_ref::<Stream<Tenant>>().map(|stream| &stream.state)
 }
 
-pub(crate) fn tenant_state(stream: &dyn AnyStream) -> Option<Arc<Tenant>> {
-    stream.as_any().downcast_ref::<Stream<Tenant>>().map(|stream| Arc::new(stream.state.clone()))
+/// What every command is told of its tenant.
+#[derive(Default)]
+pub(crate) struct TenantFacts {
+    /// None: there is no such tenant.
+    status: Option<TenantStatus>,
+    settings: Arc<TenantSettings>,
+}
+
+impl TenantFacts {
+    pub(crate) fn of(tenant: Option<&Tenant>) -> Self {
+        let facts = |tenant: &Tenant| Self { status: tenant.exists().then(|| tenant.tenant_status()), settings: tenant.settings() };
+        tenant.map(facts).unwrap_or_default()
+    }
 }
 
 impl Work {
@@ -373,16 +388,15 @@ impl Work {
     }
 
     /// Decides one command and notes what must be stored for it. Gives the bytes that it adds to the append.
-    pub(crate) async fn decide(&mut self, job: Job, tenant: Option<&Tenant>, clock: &Clock) -> usize {
-        if let Some(refusal) = self.refusal(&job, tenant) {
+    pub(crate) async fn decide(&mut self, job: Job, tenant: TenantFacts, clock: &Clock) -> usize {
+        if let Some(refusal) = self.refusal(&job, tenant.status) {
             // Decided on what was seen: given only if that is still current.
             self.unit.gated = true;
             self.pending.push(Pending { job, outcome: Outcome::Refused(refusal), events_through: self.events_through() });
             return 0;
         }
         let now = clock.now().max(self.stream.last_at()).max(job.not_before.unwrap_or_default());
-        let settings = tenant.map(Tenant::settings).unwrap_or_default();
-        let context = Context { tenant_id: self.unit.stream.tenant_id, actor: job.caller.actor.clone(), now, settings };
+        let context = Context { tenant_id: self.unit.stream.tenant_id, actor: job.caller.actor.clone(), now, settings: tenant.settings };
         match job.order.decide(self.unit.stream, self.stream.as_mut(), &context, &job.caller).await {
             Ok(decided) => self.note(job, decided),
             Err(Undecided::Dirty(rejection)) => {
@@ -397,10 +411,10 @@ impl Work {
         }
     }
 
-    fn refusal(&self, job: &Job, tenant: Option<&Tenant>) -> Option<Refusal> {
+    fn refusal(&self, job: &Job, tenant: Option<TenantStatus>) -> Option<Refusal> {
         let about_tenant = job.stream.aggregate_type == <Tenant as cqrs_es::Aggregate>::TYPE;
         if !about_tenant {
-            match tenant.filter(|tenant| tenant.exists()).map(Tenant::tenant_status) {
+            match tenant {
                 None | Some(TenantStatus::Unknown) => return Some(Refusal::TenantUnknown),
                 // The system finishes what is under way: money in flight must land (MNY-01).
                 // Suspension stops commands, not looking: what was looked at is written down all the same (ANA-38).

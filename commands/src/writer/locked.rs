@@ -6,7 +6,7 @@ use holdfast_eventlog::{AppendError, Batch, LoadRequest, Loaded, LockedTenant, L
 
 use crate::request::Refusal;
 use crate::writer::answer::Answer;
-use crate::writer::batch::{Outcome, Pending, Work, Writer, receipt_key, replay_for, tenant_state, tenant_stream};
+use crate::writer::batch::{Outcome, Pending, TenantFacts, Work, Writer, receipt_key, replay_for, tenant_stream};
 use crate::writer::order::Job;
 use crate::writer::stream::{AnyStream, Stream, Unfolded};
 
@@ -76,9 +76,8 @@ impl Writer {
                 }
             }
         };
-        let tenant = tenant_state(&tenant);
         let mut work = Work::new(job.stream, stream);
-        work.decide(job, tenant.as_deref(), &self.clock).await;
+        work.decide(job, TenantFacts::of(Some(&tenant.state)), &self.clock).await;
         Ok(Some(work))
     }
 

@@ -85,6 +85,10 @@ impl Consumer for Publisher {
         SUBSCRIPTION
     }
 
+    fn pace(&self) -> Duration {
+        Duration::from_millis(2)
+    }
+
     fn checkpoints(&self) -> BoxFuture<'_, Result<HashMap<TenantId, i64>, ConsumeError>> {
         Box::pin(async move { Ok(EventLog::new(self.pool.clone()).checkpoints(SUBSCRIPTION).await?) })
     }

@@ -1,5 +1,7 @@
 //! Where one consumer stands in one tenant's log.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use crate::retry;
@@ -13,6 +15,8 @@ pub(super) struct Place {
     /// Waits in the queue or is being worked on.
     pub(super) busy: bool,
     failures: u32,
+    /// When it was last worked on.
+    started: Option<Instant>,
     /// Not before.
     pause: Option<Instant>,
 }
@@ -35,11 +39,16 @@ impl Place {
         self.pause.filter(|_| !self.busy && self.is_behind())
     }
 
-    pub(super) fn consumed(&mut self, through: i64) {
+    pub(super) fn start(&mut self) {
+        self.started = Some(Instant::now());
+    }
+
+    /// The next batch begins `pace` after this one began.
+    pub(super) fn consumed(&mut self, through: i64, pace: Duration) {
         self.checkpoint = through;
         self.busy = false;
         self.failures = 0;
-        self.pause = None;
+        self.pause = self.started.map(|started| started + pace).filter(|until| *until > Instant::now());
     }
 
     /// Returns how often it has failed in a row.

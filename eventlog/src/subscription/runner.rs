@@ -29,8 +29,8 @@ pub(super) struct Runner {
     settings: SubscriptionSettings,
     places: BTreeMap<TenantId, Place>,
     queue: VecDeque<TenantId>,
-    /// Tenants that failed and wait before they are tried again.
-    paused: BTreeSet<TenantId>,
+    /// Tenants that have failed, or were served a moment ago, and when they may go on.
+    paused: BTreeSet<(Instant, TenantId)>,
     working: JoinSet<Result<i64, ConsumeError>>,
     worked_on: HashMap<Id, TenantId>,
     refresh: bool,
@@ -67,7 +67,7 @@ impl Runner {
                 }
             }
             self.start_work();
-            let pause_ends = self.paused.iter().filter_map(|tenant_id| self.places.get(tenant_id)?.paused_until()).min();
+            let pause_ends = self.paused.first().map(|(until, _)| *until);
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => {}
@@ -145,17 +145,21 @@ impl Runner {
     fn enqueue(&mut self, tenant_id: TenantId) {
         let works_for = self.works_for(tenant_id);
         let Some(place) = self.places.get_mut(&tenant_id) else { return };
-        if works_for && place.may_start(Instant::now()) {
+        if !works_for {
+            return;
+        }
+        if place.may_start(Instant::now()) {
             place.busy = true;
             self.queue.push_back(tenant_id);
+        } else if let Some(until) = place.paused_until() {
+            self.paused.insert((until, tenant_id));
         }
     }
 
     fn resume(&mut self) {
-        for tenant_id in std::mem::take(&mut self.paused) {
-            if self.places.get(&tenant_id).is_some_and(|place| place.paused_until().is_some_and(|until| until > Instant::now())) {
-                self.paused.insert(tenant_id);
-            }
+        let now = Instant::now();
+        while let Some((until, tenant_id)) = self.paused.first().copied().filter(|(until, _)| *until <= now) {
+            self.paused.remove(&(until, tenant_id));
             self.enqueue(tenant_id);
         }
     }
@@ -163,7 +167,8 @@ impl Runner {
     fn start_work(&mut self) {
         while self.working.len() < self.settings.tenants_at_once {
             let Some(tenant_id) = self.queue.pop_front() else { break };
-            let Some(place) = self.places.get(&tenant_id) else { continue };
+            let Some(place) = self.places.get_mut(&tenant_id) else { continue };
+            place.start();
             let work = consume(self.consumer.clone(), self.source.clone(), tenant_id, place.checkpoint, self.settings.batch);
             self.worked_on.insert(self.working.spawn(work).id(), tenant_id);
         }
@@ -181,17 +186,17 @@ impl Runner {
                 if through == place.checkpoint {
                     place.reached = through; // announced, but not there (yet)
                 }
-                place.consumed(through);
+                let is_full = usize::try_from(through - place.checkpoint).is_ok_and(|events| events >= self.settings.batch);
+                place.consumed(through, if is_full { Duration::ZERO } else { self.consumer.pace() });
                 self.enqueue(tenant_id);
             }
             Err(ConsumeError::Moved) => {
                 place.failed();
-                self.paused.insert(tenant_id);
+                self.enqueue(tenant_id);
                 self.refresh = true;
             }
             Err(error) => {
                 let failures = place.failed();
-                self.paused.insert(tenant_id);
                 let (subscription, after, error) = (self.consumer.name(), place.checkpoint, chain(&error));
                 metrics::counter!("holdfast_subscription_failures_total", "subscription" => subscription.to_owned()).increment(1);
                 if self.warned.is_none_or(|warned| warned.elapsed() > WARN_EVERY) {
@@ -200,6 +205,7 @@ impl Runner {
                 } else {
                     tracing::debug!(subscription, %tenant_id, after, failures, error, "cannot consume");
                 }
+                self.enqueue(tenant_id);
             }
         }
     }

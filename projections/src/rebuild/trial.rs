@@ -3,10 +3,11 @@
 use holdfast_domain::kernel::TenantId;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use sqlx::PgConnection;
 
 use crate::personal::Opened;
 use crate::rebuild::{RebuildError, Rebuilder, projection};
-use crate::runtime::{ApplyError, Event, Projection, Stretch, Table, failures, reason};
+use crate::runtime::{ApplyError, Event, FoldError, Projection, Stretch, Table, Writes, failures, reason};
 
 /// Columns with what people have written or are called: not for operators' eyes.
 const PERSONAL: [&str; 2] = ["texts", "personal"];
@@ -61,7 +62,7 @@ impl Rebuilder {
             .bind(projection.name())
             .execute(&mut *tx)
             .await?;
-        match projection.fold(&mut tx, tenant_id, &[event], Stretch::new()).await {
+        match fold(&projection, &mut tx, tenant_id, event).await {
             Ok(()) => trial.changes = self.changes(&mut tx, &projection, tenant_id).await?,
             Err(error) => trial.error = Some(reason(&error)),
         }
@@ -69,12 +70,7 @@ impl Rebuilder {
         Ok(trial)
     }
 
-    async fn changes(
-        &self,
-        tx: &mut sqlx::PgConnection,
-        projection: &Projection,
-        tenant_id: TenantId,
-    ) -> Result<Vec<RowChange>, RebuildError> {
+    async fn changes(&self, tx: &mut PgConnection, projection: &Projection, tenant_id: TenantId) -> Result<Vec<RowChange>, RebuildError> {
         let mut changes = Vec::new();
         let mut outside = self.live.acquire().await?; // sees the rows as they are without the event
         for table in projection.tables() {
@@ -105,4 +101,10 @@ fn covered(row: &str) -> Result<Map<String, Value>, serde_json::Error> {
         }
     }
     Ok(row)
+}
+
+async fn fold(projection: &Projection, connection: &mut PgConnection, tenant_id: TenantId, event: Event<'_>) -> Result<(), FoldError> {
+    let mut writes = Writes::default();
+    projection.fold(connection, tenant_id, &[event], Stretch::new(), &mut writes).await?;
+    Ok(writes.run(connection, tenant_id).await?)
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::positions::CHANNEL;
 use crate::runtime::memory::Stamp;
+use crate::runtime::writes::Writes;
 
 /// Which of the two sides of the read models is written (protocols 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,29 +86,29 @@ pub(super) async fn lock(
     sqlx::query_as(&sql).bind(tenant_id.uuid()).bind(projections).fetch_all(&mut **tx).await
 }
 
-/// Whoever waits for this position is told when the transaction commits. Gives the rows as they then are.
+/// Sends what the batch writes and moves the checkpoints, in one statement. Whoever waits for this position is told when the transaction
+/// commits. Gives the rows of the checkpoints as they then are.
 pub(super) async fn advance(
     tx: &mut Tx,
     side: Side,
     tenant_id: TenantId,
     projections: &[&str],
     position: i64,
+    writes: Writes,
 ) -> Result<Stamp, sqlx::Error> {
-    let xmin = sqlx::query_scalar(
-        "WITH moved AS (
-             UPDATE projection_checkpoints SET position = $3 WHERE tenant_id = $1 AND projection = ANY($2) RETURNING projection
+    let mut statement = writes.statement(tenant_id)?;
+    let (names, reached) = (statement.bind(projections)?, statement.bind(position)?);
+    let (channel, tells) = (statement.bind(CHANNEL)?, statement.bind(side == Side::Live)?);
+    let end = format!(
+        "moved AS (
+             UPDATE projection_checkpoints SET position = {reached} WHERE tenant_id = $1 AND projection = ANY({names}) RETURNING projection
          ), told AS MATERIALIZED (
-             SELECT pg_notify($4, $1::text || ' ' || string_agg(projection, ',') || ' ' || $3::bigint) FROM moved WHERE $5 HAVING count(*) > 0
+             SELECT pg_notify({channel}, $1::text || ' ' || string_agg(projection, ',') || ' ' || {reached}::bigint)
+             FROM moved WHERE {tells} HAVING count(*) > 0
          )
-         SELECT pg_current_xact_id()::xid::text::bigint FROM (SELECT count(*) FROM told) AS done",
-    )
-    .bind(tenant_id.uuid())
-    .bind(projections)
-    .bind(position)
-    .bind(CHANNEL)
-    .bind(side == Side::Live)
-    .fetch_one(&mut **tx)
-    .await?;
+         SELECT pg_current_xact_id()::xid::text::bigint FROM (SELECT count(*) FROM told) AS done"
+    );
+    let xmin = statement.run(tx, &end).await?;
     Ok(Stamp { position, xmin })
 }
 

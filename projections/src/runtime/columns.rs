@@ -1,41 +1,17 @@
-//! Rows on their way into a table, as one array per column: the server works a quarter less on them than on the same rows as a JSON
-//! text (docs/performance.md). What a column takes is asked of the database once.
-
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+//! Rows taken apart into one array per column, by their own `Serialize`.
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use holdfast_domain::kernel::TenantId;
 use serde::Serialize;
 use serde::ser::{Error as _, Impossible, SerializeMap, SerializeStruct, Serializer};
+use sqlx::Arguments as _;
 use sqlx::postgres::PgArguments;
-use sqlx::{Arguments as _, PgConnection};
 use uuid::Uuid;
-
-use crate::runtime::projection::FoldError;
-use crate::runtime::{ApplyError, Table};
 
 type Error = serde_json::Error;
 
-/// Writes rows into one table.
-pub(super) struct Write {
-    table: Table,
-    replaces: bool,
-    /// Asked again after an error: a migration may have changed the table.
-    statement: Mutex<Option<Arc<Statement>>>,
-}
-
-enum Statement {
-    Columns {
-        sql: String,
-        kinds: Vec<(&'static str, Kind)>,
-    },
-    /// For tables with a column of arrays, which `unnest` would take apart.
-    Json(String),
-}
-
 /// What the arrays of a column hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Uuid,
     BigInt,
     Integer,
@@ -48,76 +24,8 @@ enum Kind {
     Other,
 }
 
-impl Write {
-    /// Rows that are not there yet.
-    pub(super) fn insert(table: Table) -> Self {
-        Self { table, replaces: false, statement: Mutex::default() }
-    }
-
-    /// Those that are there are replaced.
-    pub(super) fn upsert(table: Table) -> Self {
-        Self { table, replaces: true, statement: Mutex::default() }
-    }
-
-    pub(super) async fn run<R: Serialize>(&self, connection: &mut PgConnection, tenant_id: TenantId, rows: &[R]) -> Result<(), FoldError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let known = self.known().clone();
-        let statement = match known {
-            Some(known) => known,
-            None => Arc::new(self.statement(&mut *connection).await?),
-        };
-        let written = match &*statement {
-            Statement::Columns { sql, kinds } => sqlx::query_with(sql, arguments(tenant_id, kinds, rows)?).execute(connection).await,
-            Statement::Json(sql) => {
-                let rows = serde_json::to_string(rows).map_err(ApplyError::from)?;
-                sqlx::query(sql).bind(tenant_id.uuid()).bind(rows).execute(connection).await
-            }
-        };
-        *self.known() = written.is_ok().then_some(statement);
-        written?;
-        Ok(())
-    }
-
-    fn known(&self) -> MutexGuard<'_, Option<Arc<Statement>>> {
-        self.statement.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn statement(&self, connection: &mut PgConnection) -> Result<Statement, sqlx::Error> {
-        let stored: Vec<(String, String)> = sqlx::query_as(
-            "SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped",
-        )
-        .bind(self.table.name)
-        .fetch_all(connection)
-        .await?;
-        let of = |name: &'static str| {
-            let found = stored.iter().find(|(stored, _)| stored == name);
-            found.map(|(_, sql)| (name, sql.as_str())).ok_or_else(|| sqlx::Error::ColumnNotFound(name.to_owned()))
-        };
-        let types: Vec<(&'static str, &str)> = self.table.all_columns().map(of).collect::<Result<_, _>>()?;
-        let conflict = if self.replaces { self.table.on_conflict() } else { String::new() };
-        if types.iter().any(|(_, sql)| sql.ends_with("[]")) {
-            return Ok(Statement::Json(self.table.insert_json() + &conflict));
-        }
-        let kinds = types.iter().map(|(name, sql)| (*name, Kind::of(sql))).collect();
-        Ok(Statement::Columns { sql: insert(&self.table, &types) + &conflict, kinds })
-    }
-}
-
-/// `$1` tenant, then an array per column.
-fn insert(table: &Table, types: &[(&str, &str)]) -> String {
-    let list = |part: &dyn Fn(usize, &str, &str) -> String| {
-        types.iter().enumerate().map(|(at, (name, sql))| part(at, name, sql)).collect::<Vec<_>>().join(", ")
-    };
-    let names = list(&|_, name, _| name.to_owned());
-    let arrays = list(&|at, _, sql| format!("${}::{}[]", at + 2, Kind::of(sql).sql()));
-    let values = list(&|_, name, sql| if Kind::of(sql).sql() == sql { format!("r.{name}") } else { format!("r.{name}::{sql}") });
-    format!("INSERT INTO {} (tenant_id, {names}) SELECT $1, {values} FROM unnest({arrays}) AS r ({names})", table.name)
-}
-
 impl Kind {
-    fn of(sql: &str) -> Self {
+    pub(super) fn of(sql: &str) -> Self {
         match sql {
             "uuid" => Self::Uuid,
             "bigint" => Self::BigInt,
@@ -131,7 +39,7 @@ impl Kind {
         }
     }
 
-    fn sql(self) -> &'static str {
+    pub(super) fn sql(self) -> &'static str {
         match self {
             Self::Uuid => "uuid",
             Self::BigInt => "bigint",
@@ -144,18 +52,17 @@ impl Kind {
     }
 }
 
-fn arguments<R: Serialize>(tenant_id: TenantId, kinds: &[(&'static str, Kind)], rows: &[R]) -> Result<PgArguments, FoldError> {
-    let mut columns: Vec<Column> = kinds.iter().map(|(name, kind)| Column::new(name, *kind, rows.len())).collect();
+/// The columns' values, in the order of `columns`.
+///
+/// # Errors
+/// When a value does not fit its column.
+pub(super) fn take_apart<R: Serialize>(columns: impl Iterator<Item = (&'static str, Kind)>, rows: &[R]) -> Result<Vec<Values>, Error> {
+    let mut columns: Vec<Column> = columns.map(|(name, kind)| Column::new(name, kind, rows.len())).collect();
     for (done, row) in (1..).zip(rows) {
-        row.serialize(Row { columns: &mut columns, next: 0 }).map_err(ApplyError::from)?;
+        row.serialize(Row { columns: &mut columns, next: 0 })?;
         columns.iter_mut().for_each(|column| column.values.fill_to(done));
     }
-    let mut arguments = PgArguments::default();
-    arguments.add(tenant_id.uuid()).map_err(sqlx::Error::Encode)?;
-    for column in columns {
-        column.values.add_to(&mut arguments).map_err(sqlx::Error::Encode)?;
-    }
-    Ok(arguments)
+    Ok(columns.into_iter().map(|column| column.values).collect())
 }
 
 struct Column {
@@ -165,7 +72,7 @@ struct Column {
 }
 
 /// `None`: null.
-enum Values {
+pub(super) enum Values {
     Uuid(Vec<Option<Uuid>>),
     BigInt(Vec<Option<i64>>),
     Integer(Vec<Option<i32>>),
@@ -195,7 +102,7 @@ impl Values {
         each_kind!(self, values => values.resize_with(rows, || None));
     }
 
-    fn add_to(self, arguments: &mut PgArguments) -> Result<(), sqlx::error::BoxDynError> {
+    pub(super) fn add_to(self, arguments: &mut PgArguments) -> Result<(), sqlx::error::BoxDynError> {
         each_kind!(self, values => arguments.add(values))
     }
 }
@@ -462,18 +369,6 @@ mod tests {
 
     use super::*;
 
-    const TABLE: Table = Table { name: "things", key: &["thing_id"], columns: &["amount", "made_at", "change"], exact: &["amount"] };
-
-    #[test]
-    fn every_column_has_an_array_of_a_type_that_the_server_need_not_guess() {
-        let types = [("thing_id", "uuid"), ("amount", "numeric"), ("made_at", "timestamp with time zone"), ("change", "json")];
-        assert_eq!(
-            insert(&TABLE, &types),
-            "INSERT INTO things (tenant_id, thing_id, amount, made_at, change) SELECT $1, r.thing_id, r.amount::numeric, r.made_at, r.change::json \
-             FROM unnest($2::uuid[], $3::text[], $4::timestamp with time zone[], $5::text[]) AS r (thing_id, amount, made_at, change)"
-        );
-    }
-
     #[derive(Serialize)]
     struct Thing {
         change: Option<serde_json::Value>,
@@ -485,12 +380,7 @@ mod tests {
     }
 
     fn taken_apart<R: Serialize>(kinds: &[(&'static str, Kind)], rows: &[R]) -> Vec<Values> {
-        let mut columns: Vec<Column> = kinds.iter().map(|(name, kind)| Column::new(name, *kind, rows.len())).collect();
-        for (done, row) in (1..).zip(rows) {
-            row.serialize(Row { columns: &mut columns, next: 0 }).unwrap();
-            columns.iter_mut().for_each(|column| column.values.fill_to(done));
-        }
-        columns.into_iter().map(|column| column.values).collect()
+        take_apart(kinds.iter().copied(), rows).unwrap()
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use holdfast_domain::event::AnyEvent;
@@ -20,10 +21,14 @@ use crate::runtime::checkpoint::{self, Checkpoint, Locked, Side};
 use crate::runtime::memory::{Stamp, Stretch};
 use crate::runtime::projection::FoldError;
 use crate::runtime::projector::BatchError;
+use crate::runtime::writes::Writes;
 use crate::runtime::{ApplyError, Event, Projection, Projector};
 
 /// The name of the subscription, and of the leases that all its members work under.
 pub(super) const CONVOY: &str = "projections";
+
+/// Readers see what they wrote a few milliseconds after; the work of a batch is mostly its round trips.
+const PACE: Duration = Duration::from_millis(5);
 
 /// All of `projections`, together and each alone, for one shared feed.
 #[must_use]
@@ -82,6 +87,10 @@ struct Mover<'a> {
 impl Consumer for Convoy {
     fn name(&self) -> &'static str {
         CONVOY
+    }
+
+    fn pace(&self) -> Duration {
+        PACE
     }
 
     fn checkpoints(&self) -> BoxFuture<'_, Result<HashMap<TenantId, i64>, ConsumeError>> {
@@ -195,18 +204,18 @@ impl Convoy {
         if movers.is_empty() {
             return Err(BatchError::Moved);
         }
-        let mut moved = Vec::with_capacity(movers.len());
+        let (mut moved, mut writes) = (Vec::with_capacity(movers.len()), Writes::default());
         for Mover { member, from } in &movers {
             let stretch = member.projection().resume(tenant_id, *from);
             let new = new_to(from.position, after, events);
             if !new.is_empty() {
-                member.projection().fold(tx, tenant_id, new, stretch).await?;
+                member.projection().fold(tx, tenant_id, new, stretch, &mut writes).await?;
             }
             metrics::counter!("holdfast_projection_events_total", "projection" => name(member)).increment(new.len() as u64);
             moved.push((*member, stretch));
         }
         let names: Vec<&str> = movers.iter().map(|mover| name(mover.member)).collect();
-        Ok((checkpoint::advance(tx, Side::Live, tenant_id, &names, last).await?, moved))
+        Ok((checkpoint::advance(tx, Side::Live, tenant_id, &names, last, writes).await?, moved))
     }
 
     /// Of one that may move: whether it is behind the others. Then it goes on alone, whatever held it back before.

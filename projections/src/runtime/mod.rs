@@ -1,7 +1,7 @@
 //! From events to rows: what a projection says about itself, and the projector that does the rest.
 
 mod checkpoint;
-mod columns; // rows as the database takes them
+mod columns; // rows taken apart
 mod convoy;
 mod document;
 mod erase; // what earlier batches wrote about a person who is erased
@@ -13,6 +13,7 @@ mod projector;
 mod series;
 mod table;
 mod verify;
+mod writes; // all rows of a batch, in one statement
 
 pub use convoy::convoy;
 pub use document::{Document, Documented, Stored, Texts, document_version};
@@ -20,9 +21,11 @@ pub(crate) use document::{find, list};
 pub use event::{ApplyError, Event};
 pub use failures::{Failure, clear_failure, failures};
 pub(crate) use memory::Stretch;
+pub(crate) use projection::FoldError;
 pub use projection::Projection;
 pub use projector::Projector;
 pub(crate) use projector::reason;
 pub use series::Series;
 pub use table::{Facts, Table, View};
 pub use verify::{TableCheck, VerifyError, verify};
+pub(crate) use writes::Writes;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
@@ -9,10 +10,10 @@ use serde::de::DeserializeOwned;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::runtime::columns::Write;
 use crate::runtime::erase::erase;
 use crate::runtime::memory::{Rows, Stamp, Stretch, Stretches};
 use crate::runtime::series::SeriesFold;
+use crate::runtime::writes::{Write, Writes};
 use crate::runtime::{ApplyError, Event, Facts, Series, Table, View};
 
 /// Read models that move together, with one checkpoint per tenant. A table belongs to exactly one projection.
@@ -44,13 +45,14 @@ pub(super) trait Fold: Send + Sync {
     /// The rows that the tenant's whole history makes, as a JSON array.
     fn rebuild(&self, events: &[Event<'_>]) -> Result<String, ApplyError>;
 
-    /// At most one statement to read and one to write, however many events there are.
+    /// At most one statement, to read, however many events there are; what is to be written goes into `writes`.
     fn fold<'a>(
         &'a self,
         connection: &'a mut PgConnection,
         tenant_id: TenantId,
         events: &'a [Event<'a>],
         stretch: Stretch,
+        writes: &'a mut Writes,
     ) -> BoxFuture<'a, Result<(), FoldError>>;
 }
 
@@ -109,18 +111,20 @@ impl Projection {
         self.stretches.keep(tenant_id, written, stretch);
     }
 
+    /// What is to be written goes into `writes`, which the caller sends.
     pub(crate) async fn fold(
         &self,
         connection: &mut PgConnection,
         tenant_id: TenantId,
         events: &[Event<'_>],
         stretch: Stretch,
+        writes: &mut Writes,
     ) -> Result<(), FoldError> {
         let erased: BTreeSet<_> = events.first().into_iter().flat_map(Event::erased_in_batch).collect();
         for table in &self.tables {
             // Before the fold: what the batch itself says about them it has opened as erased already.
             erase(connection, tenant_id, table.table(), table.personal(), &erased).await?;
-            table.fold(connection, tenant_id, events, stretch).await?;
+            table.fold(connection, tenant_id, events, stretch, writes).await?;
         }
         Ok(())
     }
@@ -134,7 +138,7 @@ impl std::fmt::Debug for Projection {
 
 struct ViewFold<V> {
     select: String,
-    upsert: Write,
+    upsert: Arc<Write>,
     written: Rows<V>,
 }
 
@@ -158,6 +162,7 @@ impl<V: View> Fold for ViewFold<V> {
         tenant_id: TenantId,
         events: &'a [Event<'a>],
         stretch: Stretch,
+        writes: &'a mut Writes,
     ) -> BoxFuture<'a, Result<(), FoldError>> {
         Box::pin(async move {
             let keys = events.iter().map(V::keys).collect::<Result<Vec<_>, _>>()?;
@@ -175,7 +180,7 @@ impl<V: View> Fold for ViewFold<V> {
             if V::REMEMBERED {
                 self.written.note(tenant_id, stretch, rows.iter().map(|row| (row.id(), row.clone())));
             }
-            self.upsert.run(connection, tenant_id, &rows).await
+            writes.add(&self.upsert, connection, &rows).await
         })
     }
 }
@@ -207,7 +212,7 @@ pub(super) async fn read<R: DeserializeOwned>(
 }
 
 struct FactsFold<F> {
-    insert: Write,
+    insert: Arc<Write>,
     row: PhantomData<fn() -> F>,
 }
 
@@ -227,11 +232,12 @@ impl<F: Facts> Fold for FactsFold<F> {
     fn fold<'a>(
         &'a self,
         connection: &'a mut PgConnection,
-        tenant_id: TenantId,
+        _tenant_id: TenantId,
         events: &'a [Event<'a>],
         _stretch: Stretch,
+        writes: &'a mut Writes,
     ) -> BoxFuture<'a, Result<(), FoldError>> {
-        Box::pin(async move { self.insert.run(connection, tenant_id, &facts::<F>(events)?).await })
+        Box::pin(async move { writes.add(&self.insert, connection, &facts::<F>(events)?).await })
     }
 }
 

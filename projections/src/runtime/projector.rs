@@ -15,6 +15,7 @@ use crate::runtime::checkpoint::{self, Locked, Side};
 use crate::runtime::convoy::{CONVOY, Stragglers};
 use crate::runtime::memory::{Stamp, Stretch};
 use crate::runtime::projection::FoldError;
+use crate::runtime::writes::Writes;
 use crate::runtime::{ApplyError, Event, Projection};
 
 /// One projection at work. Several processes may run the same one: the checkpoint's row lock decides who goes first.
@@ -220,8 +221,9 @@ impl Projector {
     ) -> Result<(Stamp, Stretch), BatchError> {
         let found = self.lock_checkpoint(tx, tenant_id, after).await?;
         let stretch = self.projection.resume(tenant_id, found);
-        self.projection.fold(tx, tenant_id, events, stretch).await?;
-        let written = checkpoint::advance(tx, self.side, tenant_id, &[self.projection.name()], last).await?;
+        let mut writes = Writes::default();
+        self.projection.fold(tx, tenant_id, events, stretch, &mut writes).await?;
+        let written = checkpoint::advance(tx, self.side, tenant_id, &[self.projection.name()], last, writes).await?;
         Ok((written, stretch))
     }
 

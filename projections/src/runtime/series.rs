@@ -1,6 +1,7 @@
 //! A table of running values: every row follows from the one before it of the same id (balances after each movement).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
@@ -9,9 +10,9 @@ use serde::de::DeserializeOwned;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::runtime::columns::Write;
 use crate::runtime::memory::{Rows, Stretch};
 use crate::runtime::projection::{Fold, FoldError, read};
+use crate::runtime::writes::{Write, Writes};
 use crate::runtime::{ApplyError, Event, Table};
 
 /// A table whose rows are only added; the last of each series is kept in memory. Its key is the id of the series and the position of the
@@ -36,7 +37,7 @@ pub trait Series: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
 
 pub(super) struct SeriesFold<S> {
     latest: String,
-    insert: Write,
+    insert: Arc<Write>,
     last: Rows<S>,
 }
 
@@ -62,6 +63,7 @@ impl<S: Series> Fold for SeriesFold<S> {
         tenant_id: TenantId,
         events: &'a [Event<'a>],
         stretch: Stretch,
+        writes: &'a mut Writes,
     ) -> BoxFuture<'a, Result<(), FoldError>> {
         Box::pin(async move {
             let ids = events.iter().map(S::ids).collect::<Result<Vec<_>, _>>()?;
@@ -77,7 +79,7 @@ impl<S: Series> Fold for SeriesFold<S> {
             latest.extend(stored.into_iter().map(|row| (row.id(), row)));
             let rows = continued::<S>(latest, events, &ids)?;
             self.last.note(tenant_id, stretch, rows.iter().map(|row| (row.id(), row.clone())));
-            self.insert.run(connection, tenant_id, &rows).await
+            writes.add(&self.insert, connection, &rows).await
         })
     }
 }

@@ -169,11 +169,13 @@ impl Table {
         self.all_columns().map(column).collect::<Vec<_>>().join(", ")
     }
 
-    /// `$1` tenant, `$2` rows as a JSON array.
-    pub(super) fn insert_json(&self) -> String {
+    /// `$1` tenant, parameter `rows` a JSON array.
+    pub(super) fn insert_json(&self, rows: usize) -> String {
         let columns = self.all_columns().collect::<Vec<_>>().join(", ");
         let table = self.name;
-        format!("INSERT INTO {table} (tenant_id, {columns}) SELECT $1, {columns} FROM json_populate_recordset(NULL::{table}, $2::json)")
+        format!(
+            "INSERT INTO {table} (tenant_id, {columns}) SELECT $1, {columns} FROM json_populate_recordset(NULL::{table}, ${rows}::json)"
+        )
     }
 
     /// After an insert: rows that exist are replaced.
@@ -196,7 +198,7 @@ mod tests {
             "SELECT row_to_json(r)::text FROM (SELECT thing_id, name, amount::text AS amount FROM things WHERE tenant_id = $1 AND thing_id = ANY($2)) r"
         );
         assert_eq!(
-            TABLE.insert_json() + &TABLE.on_conflict(),
+            TABLE.insert_json(2) + &TABLE.on_conflict(),
             "INSERT INTO things (tenant_id, thing_id, name, amount) SELECT $1, thing_id, name, amount FROM \
              json_populate_recordset(NULL::things, $2::json) ON CONFLICT (tenant_id, thing_id) DO UPDATE SET name = excluded.name, \
              amount = excluded.amount"
