@@ -41,7 +41,7 @@ pub trait Consumer: Send + Sync + 'static {
     }
 
     /// From the beginning of a tenant's batch to that of its next one, unless the batch was full: a few events at a time cost as much as
-    /// many do. The first event after a while does not wait.
+    /// many do. Up to four times as long when batches take long. The first event after a while does not wait.
     fn pace(&self) -> Duration {
         Duration::ZERO
     }

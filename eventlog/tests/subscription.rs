@@ -27,6 +27,9 @@ struct Memory {
     fails_for: Option<TenantId>,
     failing: AtomicBool,
     failures: AtomicU32,
+    pace: Duration,
+    /// When each batch began.
+    begun: Mutex<Vec<Instant>>,
 }
 
 impl Memory {
@@ -60,6 +63,7 @@ impl Consumer for Memory {
 
     fn consume<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>> {
         Box::pin(async move {
+            self.begun.lock().unwrap().push(Instant::now());
             tokio::task::yield_now().await;
             if self.fails_for == Some(tenant_id) && self.failing.load(Ordering::SeqCst) {
                 self.failures.fetch_add(1, Ordering::SeqCst);
@@ -73,6 +77,10 @@ impl Consumer for Memory {
             seen.extend(events.iter().map(|event| event.position));
             Ok(())
         })
+    }
+
+    fn pace(&self) -> Duration {
+        self.pace
     }
 }
 
@@ -141,6 +149,25 @@ async fn what_was_there_before_the_start_is_delivered_in_order_and_what_follows_
         one.reaches(b, 21).await;
         two.reaches(b, 21).await;
         assert!(since.elapsed() < Duration::from_millis(500), "the notification wakes, not the sweep");
+        running.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_consumer_with_a_pace_rests_between_batches_that_are_not_full_and_misses_nothing() {
+    with(|database| async move {
+        let pace = Duration::from_secs(1);
+        let (log, tenant_id) = (database.log().await, tenant());
+        append(&log, tenant_id, 1, 20).await;
+        let memory = Arc::new(Memory { pace, ..Memory::named("paced") });
+        let running = Running::start(&database, None, vec![memory.clone()], NEVER).await;
+        memory.reaches(tenant_id, 20).await; // 7, 7, 6: the full ones do not rest
+        append(&log, tenant_id, 21, 3).await;
+        memory.reaches(tenant_id, 23).await;
+        let begun = memory.begun.lock().unwrap().clone();
+        assert!(begun.len() >= 4 && begun[2] - begun[0] < pace, "{begun:?}");
+        assert!(begun[2..].windows(2).all(|pair| pair[1] - pair[0] >= pace), "{begun:?}");
         running.stop().await;
     })
     .await;

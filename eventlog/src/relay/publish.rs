@@ -86,7 +86,7 @@ impl Consumer for Publisher {
     }
 
     fn pace(&self) -> Duration {
-        Duration::from_millis(2)
+        Duration::from_millis(8)
     }
 
     fn checkpoints(&self) -> BoxFuture<'_, Result<HashMap<TenantId, i64>, ConsumeError>> {

@@ -43,12 +43,14 @@ impl Place {
         self.started = Some(Instant::now());
     }
 
-    /// The next batch begins `pace` after this one began.
+    /// The next batch begins `pace` after this one began; when all are slow, because there is much to do, later.
     pub(super) fn consumed(&mut self, through: i64, pace: Duration) {
+        let now = Instant::now();
         self.checkpoint = through;
         self.busy = false;
         self.failures = 0;
-        self.pause = self.started.map(|started| started + pace).filter(|until| *until > Instant::now());
+        let until = |started: Instant| started + pace.max((2 * (now - started)).min(4 * pace));
+        self.pause = self.started.map(until).filter(|until| *until > now);
     }
 
     /// Returns how often it has failed in a row.

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::ledger::{WalletPlace, wallet_account};
+use crate::ledger::{LineIds, WalletPlace};
 use crate::runtime::{ApplyError, Event, Series, Table};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,11 +56,9 @@ impl Series for WalletBalanceRow {
 
 /// What each line credits to which place of which wallet; a debit is negative.
 fn movements(event: &Event<'_>) -> Result<Vec<(Uuid, WalletPlace, Decimal)>, ApplyError> {
-    let Some(entry) = event.entry()? else { return Ok(Vec::new()) };
-    let of_wallet = |line: &JournalLine| {
-        let currency = line.amount.currency();
-        let (wallet_id, place) = wallet_account(event.origin.tenant_id, &line.account, currency)?;
-        Some((wallet_id, place, -Decimal::from_i128_with_scale(line.signed_minor(), currency.exponent())))
+    let of_wallet = |(line, ids): (&JournalLine, &LineIds)| {
+        let (wallet_id, place) = ids.wallet?;
+        Some((wallet_id, place, -Decimal::from_i128_with_scale(line.signed_minor(), line.amount.currency().exponent())))
     };
-    Ok(entry.lines().iter().filter_map(of_wallet).collect())
+    Ok(event.lines()?.filter_map(of_wallet).collect())
 }

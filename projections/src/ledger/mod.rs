@@ -10,5 +10,5 @@ pub use queries::{
     AccountTotals, CurrencyTotals, JournalEntryView, JournalLineView, LedgerHealth, TrialBalance, entries_of_aggregate, health,
     trial_balance,
 };
-pub(crate) use view::side_name;
 pub use view::{AccountRow, EntryRow, LineRow, PROJECTION, WalletPlace, account_id, entry_id, projection, wallet_account};
+pub(crate) use view::{LineIds, side_name};

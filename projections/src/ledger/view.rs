@@ -73,6 +73,20 @@ pub fn wallet_account(tenant_id: TenantId, account: &Account, currency: Currency
     Some((wallet_id(tenant_id, owner_type, owner_id, currency).uuid(), place))
 }
 
+/// What a line of an entry belongs to.
+#[derive(Debug)]
+pub(crate) struct LineIds {
+    pub(crate) account_id: Uuid,
+    pub(crate) wallet: Option<(Uuid, WalletPlace)>,
+}
+
+impl LineIds {
+    pub(crate) fn of(tenant_id: TenantId, line: &JournalLine) -> Self {
+        let currency = line.amount.currency();
+        Self { account_id: account_id(tenant_id, &line.account, currency), wallet: wallet_account(tenant_id, &line.account, currency) }
+    }
+}
+
 pub(crate) const fn side_name(side: Side) -> &'static str {
     match side {
         Side::Debit => "debit",
@@ -123,7 +137,7 @@ impl View for AccountRow {
     const REMEMBERED: bool = true;
 
     fn keys(event: &Event<'_>) -> Result<Vec<Uuid>, ApplyError> {
-        let mut keys: Vec<Uuid> = lines(event)?.iter().map(|line| id_of(event, line)).collect();
+        let mut keys: Vec<Uuid> = event.lines()?.map(|(_, ids)| ids.account_id).collect();
         keys.sort_unstable();
         keys.dedup();
         Ok(keys)
@@ -154,7 +168,7 @@ impl View for AccountRow {
 
     fn apply(&mut self, event: &Event<'_>) -> Result<(), ApplyError> {
         let own = self.account_id;
-        for line in lines(event)?.iter().filter(|line| id_of(event, line) == own) {
+        for (line, _) in event.lines()?.filter(|(_, ids)| ids.account_id == own) {
             if self.lines == 0 {
                 self.open(&line.account, line.amount.currency());
             }
@@ -274,19 +288,19 @@ impl Facts for LineRow {
     fn rows(event: &Event<'_>) -> Result<Vec<Self>, ApplyError> {
         let tenant_id = event.origin.tenant_id;
         let (ref_type, ref_id) = reference(event);
-        let row = |(index, line): (usize, &JournalLine)| {
+        let entry_id = entry_id(tenant_id, event.id());
+        let row = |(index, (line, ids)): (usize, (&JournalLine, &LineIds))| {
             let currency = line.amount.currency();
-            let wallet = wallet_account(tenant_id, &line.account, currency);
             Self {
-                entry_id: entry_id(tenant_id, event.id()),
+                entry_id,
                 line: index + 1,
                 position: event.position,
-                account_id: id_of(event, line),
+                account_id: ids.account_id,
                 code: line.account.code.code(),
                 owner_id: line.account.owner_id,
                 detail: line.account.detail.clone(),
-                wallet_id: wallet.map(|(wallet_id, _)| wallet_id),
-                place: wallet.map(|(_, place)| place),
+                wallet_id: ids.wallet.map(|(wallet_id, _)| wallet_id),
+                place: ids.wallet.map(|(_, place)| place),
                 ref_type,
                 ref_id,
                 side: line.side,
@@ -296,16 +310,8 @@ impl Facts for LineRow {
                 recorded_at: event.recorded_at,
             }
         };
-        Ok(lines(event)?.iter().enumerate().map(row).collect())
+        Ok(event.lines()?.enumerate().map(row).collect())
     }
-}
-
-fn lines<'e>(event: &'e Event<'_>) -> Result<&'e [JournalLine], ApplyError> {
-    Ok(event.entry()?.map_or(&[], holdfast_domain::ledger::JournalEntry::lines))
-}
-
-fn id_of(event: &Event<'_>, line: &JournalLine) -> Uuid {
-    account_id(event.origin.tenant_id, &line.account, line.amount.currency())
 }
 
 /// The business object that the movement is about (LED-75); the aggregate itself where the event names no other.

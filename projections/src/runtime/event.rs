@@ -5,9 +5,10 @@ use std::sync::OnceLock;
 
 use holdfast_domain::event::AnyEvent;
 use holdfast_domain::kernel::{EventId, MoneyError, PartyId, Personal, Recorded, Sealed};
-use holdfast_domain::ledger::{JournalEntry, UnbalancedEntry, post};
+use holdfast_domain::ledger::{JournalEntry, JournalLine, UnbalancedEntry, post};
 use serde::de::DeserializeOwned;
 
+use crate::ledger::LineIds;
 use crate::personal::Opened;
 
 /// A stored event whose personal values have been opened.
@@ -16,6 +17,7 @@ pub struct Event<'a> {
     recorded: &'a Recorded<AnyEvent>,
     opened: &'a Opened,
     posted: OnceLock<Result<Option<JournalEntry>, UnbalancedEntry>>,
+    line_ids: OnceLock<Vec<LineIds>>,
 }
 
 /// The event and the rows do not fit together: the projection stops for that tenant.
@@ -36,7 +38,7 @@ pub enum ApplyError {
 impl<'a> Event<'a> {
     #[must_use]
     pub fn new(recorded: &'a Recorded<AnyEvent>, opened: &'a Opened) -> Self {
-        Self { recorded, opened, posted: OnceLock::new() }
+        Self { recorded, opened, posted: OnceLock::new(), line_ids: OnceLock::new() }
     }
 
     #[must_use]
@@ -58,6 +60,17 @@ impl<'a> Event<'a> {
             Ok(entry) => Ok(entry.as_ref()),
             Err(unbalanced) => Err(unbalanced.clone().into()),
         }
+    }
+
+    /// The lines of its journal entry with the ids that follow from them, which are found once as well; none when it moves no money.
+    ///
+    /// # Errors
+    /// As [`Event::entry`].
+    pub(crate) fn lines(&self) -> Result<impl Iterator<Item = (&JournalLine, &LineIds)>, ApplyError> {
+        let lines = self.entry()?.map_or(&[][..], JournalEntry::lines);
+        let tenant_id = self.recorded.origin.tenant_id;
+        let ids = self.line_ids.get_or_init(|| lines.iter().map(|line| LineIds::of(tenant_id, line)).collect());
+        Ok(lines.iter().zip(ids))
     }
 
     /// The plain value as JSON; `None` when its person was erased.

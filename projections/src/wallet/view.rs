@@ -2,14 +2,13 @@
 //! its ledger accounts cannot tell two stories.
 
 use chrono::{DateTime, Utc};
-use holdfast_domain::kernel::TenantId;
 use holdfast_domain::ledger::Account;
 use holdfast_domain::wallet::{OwnerType, Wallet, WalletFact, WalletOwner, WalletStatus};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::ledger::{WalletPlace, wallet_account};
+use crate::ledger::WalletPlace;
 use crate::runtime::{ApplyError, Event, Projection, Table, View};
 use crate::wallet::TransferRow;
 
@@ -111,9 +110,11 @@ impl View for WalletRow {
             | WalletFact::TransferExpired { .. } => self.status,
         };
         let freeze = Account::wallet_freeze(wallet.owner);
-        for line in event.entry()?.into_iter().flat_map(holdfast_domain::ledger::JournalEntry::lines) {
+        for (line, ids) in event.lines()? {
             let credited = -Decimal::from_i128_with_scale(line.signed_minor(), line.amount.currency().exponent());
-            self.book(event.origin.tenant_id, &line.account, credited);
+            if let Some((_, place)) = ids.wallet.filter(|(wallet_id, _)| *wallet_id == self.wallet_id) {
+                *self.balance_mut(place) += credited;
+            }
             if line.account == freeze {
                 self.frozen += credited;
             }
@@ -128,14 +129,6 @@ impl WalletRow {
         self.owner_id = owner.owner_id.uuid();
         self.currency = owner.currency.code().to_owned();
         self.opened_at = at;
-    }
-
-    fn book(&mut self, tenant_id: TenantId, account: &Account, credited: Decimal) {
-        let Ok(currency) = self.currency.parse() else { return };
-        match wallet_account(tenant_id, account, currency) {
-            Some((wallet_id, place)) if wallet_id == self.wallet_id => *self.balance_mut(place) += credited,
-            Some(_) | None => {}
-        }
     }
 
     fn balance_mut(&mut self, place: WalletPlace) -> &mut Decimal {
