@@ -58,16 +58,21 @@ impl Stretches {
 }
 
 /// The rows of one table that were written last, each with the stretch in which that was.
-pub(super) struct Rows<R>(Mutex<LruCache<(TenantId, Uuid), (Stretch, R)>>);
+pub(super) struct Rows<R> {
+    table: &'static str,
+    known: Mutex<Known<R>>,
+}
+
+type Known<R> = LruCache<(TenantId, Uuid), (Stretch, R)>;
 
 impl<R: Clone> Rows<R> {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(LruCache::unbounded()))
+    pub(super) fn of(table: &'static str) -> Self {
+        Self { table, known: Mutex::new(LruCache::unbounded()) }
     }
 
     /// Those of `ids` that can be trusted; the others must be read.
     pub(super) fn recall(&self, tenant_id: TenantId, stretch: Stretch, ids: &[Uuid]) -> HashMap<Uuid, R> {
-        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut recall = |id: &Uuid| match rows.get(&(tenant_id, *id)) {
             Some((written, row)) if *written == stretch => Some((*id, row.clone())),
             Some(_) | None => None,
@@ -77,10 +82,12 @@ impl<R: Clone> Rows<R> {
 
     /// They count only if the transaction that writes them is committed and its stretch kept.
     pub(super) fn note(&self, tenant_id: TenantId, stretch: Stretch, rows: impl IntoIterator<Item = (Uuid, R)>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         for (id, row) in rows {
             put(&mut known, (tenant_id, id), (stretch, row), MAX_ROWS);
         }
+        let rows = u32::try_from(known.len()).unwrap_or(u32::MAX);
+        metrics::gauge!("holdfast_projection_rows_remembered", "table" => self.table).set(f64::from(rows));
     }
 }
 
@@ -118,7 +125,7 @@ mod tests {
 
     #[test]
     fn rows_of_another_stretch_or_tenant_are_read_again() {
-        let (rows, stretch) = (Rows::new(), Stretch::new());
+        let (rows, stretch) = (Rows::of("things"), Stretch::new());
         rows.note(TENANT, stretch, [(ID, "written")]);
         assert_eq!(rows.recall(TENANT, stretch, &[ID, Uuid::from_u128(2)]), [(ID, "written")].into());
         assert!(rows.recall(TENANT, Stretch::new(), &[ID]).is_empty());
@@ -127,9 +134,9 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let (rows, stretch) = (Rows::new(), Stretch::new());
+        let (rows, stretch) = (Rows::of("things"), Stretch::new());
         rows.note(TENANT, stretch, (0..50_000).map(|n| (Uuid::from_u128(n), ())));
-        assert_eq!(rows.0.lock().unwrap().len(), MAX_ROWS);
+        assert_eq!(rows.known.lock().unwrap().len(), MAX_ROWS);
         let stretches = Stretches::new();
         (0..20_000).for_each(|n| stretches.keep(TenantId(Uuid::from_u128(n)), stamp(1, 1), stretch));
         assert_eq!(stretches.0.lock().unwrap().len(), MAX_TENANTS);

@@ -65,7 +65,11 @@ impl Projection {
 
     #[must_use]
     pub fn view<V: View>(mut self) -> Self {
-        self.tables.push(Box::new(ViewFold::<V> { select: V::TABLE.select(), upsert: Write::upsert(V::TABLE), written: Rows::new() }));
+        self.tables.push(Box::new(ViewFold::<V> {
+            select: V::TABLE.select(),
+            upsert: Write::upsert(V::TABLE),
+            written: Rows::of(V::TABLE.name),
+        }));
         self
     }
 

@@ -43,7 +43,7 @@ pub(super) struct SeriesFold<S> {
 
 impl<S: Series> SeriesFold<S> {
     pub(super) fn new() -> Self {
-        Self { latest: S::TABLE.select_latest(), insert: Write::insert(S::TABLE), last: Rows::new() }
+        Self { latest: S::TABLE.select_latest(), insert: Write::insert(S::TABLE), last: Rows::of(S::TABLE.name) }
     }
 }
 
