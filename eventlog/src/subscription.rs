@@ -105,11 +105,13 @@ pub struct SubscriptionSettings {
     pub tenants_at_once: usize,
     /// Several processes run these consumers: each works for a part of the tenants. The pool must be able to write leases.
     pub share_tenants: bool,
+    /// Consumers keep their pace; without, each goes on as soon as there is something to do.
+    pub rests: bool,
 }
 
 impl Default for SubscriptionSettings {
     fn default() -> Self {
-        Self { sweep_every: Duration::from_secs(1), batch: 500, tenants_at_once: 4, share_tenants: false }
+        Self { sweep_every: Duration::from_secs(1), batch: 500, tenants_at_once: 4, share_tenants: false, rests: true }
     }
 }
 

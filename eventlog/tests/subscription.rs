@@ -102,7 +102,7 @@ struct Running {
 
 impl Running {
     async fn start(database: &Database, feed: Option<nats::Feed>, consumers: Vec<Arc<dyn Consumer>>, sweep_every: Duration) -> Self {
-        let settings = SubscriptionSettings { sweep_every, batch: 7, tenants_at_once: 2, share_tenants: false };
+        let settings = SubscriptionSettings { sweep_every, batch: 7, tenants_at_once: 2, share_tenants: false, rests: true };
         Self::start_with(database, feed, consumers, settings).await
     }
 
@@ -338,8 +338,13 @@ async fn processes_share_the_tenants_and_take_over_what_another_leaves() {
         for tenant_id in &tenants {
             append(&log, *tenant_id, 1, 1).await;
         }
-        let settings =
-            || SubscriptionSettings { sweep_every: Duration::from_millis(100), batch: 7, tenants_at_once: 4, share_tenants: true };
+        let settings = || SubscriptionSettings {
+            sweep_every: Duration::from_millis(100),
+            batch: 7,
+            tenants_at_once: 4,
+            share_tenants: true,
+            rests: true,
+        };
         let (first, second) = (Arc::new(Memory::named("shared")), Arc::new(Memory::named("shared")));
         let one = Running::start_with(&database, None, vec![first.clone()], settings()).await;
         for tenant_id in &tenants {

@@ -112,7 +112,9 @@ impl World {
         let writers = Writers::start(&log, clock.clone(), &WriterSettings { writers, queue_capacity, cache_bytes, snapshot_every });
         let shutdown = CancellationToken::new(); // nobody is asked to stop here
         tokio::spawn(clock.watch(pool.clone(), shutdown.clone()));
-        let settings = SubscriptionSettings { batch, ..SubscriptionSettings::default() };
+        // Most seeds without: more happens in the same time.
+        let rests = self.seed % 4 == 3;
+        let settings = SubscriptionSettings { batch, rests, ..SubscriptionSettings::default() };
         let consumers: Vec<Arc<dyn Consumer>> = vec![
             Arc::new(Reactor::new(log.clone(), pool.clone(), writers.clone())),
             Arc::new(DeadlineTracker::new(pool.clone())),

@@ -187,7 +187,8 @@ impl Runner {
                     place.reached = through; // announced, but not there (yet)
                 }
                 let is_full = usize::try_from(through - place.checkpoint).is_ok_and(|events| events >= self.settings.batch);
-                place.consumed(through, if is_full { Duration::ZERO } else { self.consumer.pace() });
+                let rests = self.settings.rests && !is_full;
+                place.consumed(through, if rests { self.consumer.pace() } else { Duration::ZERO });
                 self.enqueue(tenant_id);
             }
             Err(ConsumeError::Moved) => {
