@@ -9,7 +9,7 @@ use crate::writer::order::Job;
 
 /// A batch is bounded, so that one append stays small and quick.
 pub(crate) const MAX_COMMANDS: usize = 256;
-pub(crate) const MAX_TENANTS: usize = 32;
+pub(crate) const MAX_TENANTS: usize = 64;
 
 #[derive(Clone)]
 pub(crate) struct Sender {
