@@ -160,6 +160,34 @@ async fn what_was_changed_by_hand_is_found_put_right_and_comes_back_with_the_old
 }
 
 #[tokio::test]
+async fn a_projector_goes_on_with_the_rows_of_the_side_that_was_swapped_in() {
+    // Decision 0020: what it remembers are rows of the other side, and the position is the same.
+    with(|database| async move {
+        let mut world = World::new(database).await;
+        let projector = world.database.projector("wallet", &world.keys).await;
+        let available = async |world: &World| world.database.count("SELECT sum(available)::bigint FROM public.wallets").await;
+        let deposit = async |world: &mut World, reference| {
+            let from = world.a.head();
+            world.a.deposit(reference, eur("7.00"));
+            world.append(from).await;
+            support::feed(projector.as_ref(), &world.a, 100).await.unwrap();
+        };
+        deposit(&mut world, 0xDD_2221).await;
+        let changed = "UPDATE wallets SET available = available + 1000 WHERE currency = 'EUR'";
+        sqlx::query(changed).execute(&world.database.admin).await.unwrap();
+        let with_changes = available(&world).await;
+        world.rebuilder.rebuild("wallet", None, "test").await.unwrap();
+        assert!(available(&world).await < with_changes);
+        world.rebuilder.swap_back("wallet", None, "test").await.unwrap();
+        assert_eq!(available(&world).await, with_changes);
+        deposit(&mut world, 0xDD_2222).await;
+        assert_eq!(available(&world).await, with_changes + 7, "on the rows that are there");
+        world.end().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_log_with_a_gap_swaps_nothing() {
     with(|database| async move {
         let world = World::new(database).await;
