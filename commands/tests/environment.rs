@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::*;
-use holdfast_commands::{Clock, DeadlineWorker, Refusal};
+use holdfast_commands::{Clock, DeadlineWorker, Refusal, Writers};
 use holdfast_domain::kernel::PartyId;
 use holdfast_domain::wallet::{OwnerType, Wallet, WalletCommand};
 use sqlx::postgres::PgPoolOptions;
@@ -32,7 +32,7 @@ impl World {
         .await;
     }
 
-    async fn wallet(&self, writers: &holdfast_commands::Writers) -> Uuid {
+    async fn wallet(&self, writers: &Writers) -> Uuid {
         let owner = owner(OwnerType::User, PartyId(Uuid::new_v4()));
         self.fill(writers, owner.owner_id, eur("100.00")).await;
         owner.wallet_id(self.tenant_id).uuid()
@@ -47,18 +47,24 @@ fn unfreeze() -> WalletCommand {
     WalletCommand::Unfreeze { reason: "looked at".to_owned() }
 }
 
+/// A wallet that was frozen and unfrozen three times, and how many events there were before that.
+async fn wallet_with_a_past(world: &World, writers: &Writers) -> (Uuid, usize) {
+    let wallet = world.wallet(writers).await;
+    let before = world.events().await.len();
+    for _ in 0..3 {
+        world.send::<Wallet>(writers, wallet, freeze(), staff(), None).await.unwrap();
+        world.send::<Wallet>(writers, wallet, unfreeze(), staff(), None).await.unwrap();
+    }
+    (wallet, before)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_went_back_is_read_again_before_anything_is_decided() {
     // NFR-17, protocols 2.2: the cache of a process must not outlive the log that it was read from.
     let world = World::new().await;
     let writers = world.process().await;
-    let wallet = world.wallet(&writers).await;
-    let before = world.events().await.len();
+    let (wallet, before) = wallet_with_a_past(&world, &writers).await;
     let send = |command| world.send::<Wallet>(&writers, wallet, command, staff(), None);
-    for _ in 0..3 {
-        send(freeze()).await.unwrap();
-        send(unfreeze()).await.unwrap();
-    }
     send(freeze()).await.unwrap();
     world.log_goes_back_to(i64::try_from(before).unwrap()).await;
     // The cache says frozen; the log does not know that.
@@ -73,13 +79,8 @@ async fn a_log_that_went_back_gets_nothing_that_was_decided_on_what_it_lacks() {
     // NFR-17, protocols 2.2: the cache would accept this one, at a sequence that the log has not come to.
     let world = World::new().await;
     let writers = world.process().await;
-    let wallet = world.wallet(&writers).await;
-    let before = world.events().await.len();
+    let (wallet, before) = wallet_with_a_past(&world, &writers).await;
     let send = |command| world.send::<Wallet>(&writers, wallet, command, staff(), None);
-    for _ in 0..3 {
-        send(freeze()).await.unwrap();
-        send(unfreeze()).await.unwrap();
-    }
     world.log_goes_back_to(i64::try_from(before).unwrap()).await;
     send(freeze()).await.unwrap();
     assert_eq!(world.events().await.len(), before + 1);
