@@ -212,6 +212,30 @@ async fn a_log_with_a_gap_swaps_nothing() {
 }
 
 #[tokio::test]
+async fn indexes_that_an_interrupted_rebuild_has_left_out_are_made_by_the_next_one() {
+    // Decision 0023.
+    with(|database| async move {
+        let world = World::new(database).await;
+        let tables = "ARRAY['accounts', 'journal_entries', 'journal_lines', 'wallet_balances']";
+        let indexes =
+            async |side: &str| world.database.count(&format!("SELECT count(*) FROM rebuild.plain_indexes('{side}', {tables})")).await;
+        let (live, shadow) = (indexes("public").await, indexes("shadow").await);
+        assert!(live > 2 && live == shadow, "{live}, {shadow}");
+        for tenant in [Some(world.a.tenant), None] {
+            sqlx::query(&format!("SELECT rebuild.drop_shadow_indexes({tables})")).execute(&world.database.admin).await.unwrap();
+            assert_eq!((indexes("public").await, indexes("shadow").await), (live, 0), "only those of the side that nobody reads");
+            let diff = world.rebuilder.rebuild("ledger", tenant, "test").await.unwrap();
+            assert!(diff.is_empty(), "{diff:?}");
+            assert_eq!((indexes("public").await, indexes("shadow").await), (live, live));
+            assert_eq!(world.database.count(&format!("SELECT count(*) FROM rebuild.differences({tables})")).await, 0);
+        }
+        world.assert_verified("ledger").await;
+        world.end().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn one_tenant_alone_is_rebuilt_and_swapped_back() {
     // Protocols 8.3.
     with(|database| async move {

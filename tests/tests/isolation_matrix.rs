@@ -46,8 +46,15 @@ const ONE_TENANT: [&str; 2] = ["holdfast_reader", "holdfast_auditor"];
 /// Without rows of tenants, so without a tenant to be kept apart by.
 const TENANTLESS: [&str; 3] = ["public._sqlx_migrations", "public.leases", "shadow._sqlx_migrations"];
 /// Functions that act with their owner's rights: who may call them is in the file, what they touch is in their own text.
-const DEFINERS: [&str; 5] =
-    ["rebuild.empty_shadow", "rebuild.exchange_checkpoints", "rebuild.refuse_older_side", "rebuild.swap_sides", "rebuild.swap_tenant"];
+const DEFINERS: [&str; 7] = [
+    "rebuild.drop_shadow_indexes",
+    "rebuild.empty_shadow",
+    "rebuild.exchange_checkpoints",
+    "rebuild.make_shadow_indexes",
+    "rebuild.refuse_older_side",
+    "rebuild.swap_sides",
+    "rebuild.swap_tenant",
+];
 
 async fn lines_of(database: &'static str, connection: &mut PgConnection, tenants: &Tenants) -> Vec<Line> {
     let roles = catalogue::roles(connection).await;

@@ -169,7 +169,7 @@ async fn lines(reading: &mut Reading, id: Uuid, events: &[AuditEntry]) -> Result
         "SELECT e.position, l.entry_id, l.code, a.name, a.normal_side, l.owner_id, l.detail, l.side, l.amount, l.currency,
                 CASE WHEN {OWN} THEN coalesce(l.place, a.name) END AS place
          FROM journal_entries e
-         JOIN journal_lines l ON l.tenant_id = e.tenant_id AND l.entry_id = e.entry_id
+         JOIN journal_lines l ON l.tenant_id = e.tenant_id AND l.position = e.position
          JOIN accounts a ON a.tenant_id = l.tenant_id AND a.account_id = l.account_id
          WHERE e.tenant_id = $1 AND e.position = ANY ($3::bigint[])
          ORDER BY e.position, l.line"

@@ -220,7 +220,7 @@ pub(crate) async fn entries_of(
              SELECT tenant_id, entry_id, event_id, position, kind, ref_type, ref_id, occurred_at, recorded_at FROM journal_entries
              WHERE tenant_id = $1 AND aggregate_type = $2 AND aggregate_id = $3 ORDER BY position LIMIT 1000
          ) e
-         JOIN journal_lines l ON l.tenant_id = e.tenant_id AND l.entry_id = e.entry_id
+         JOIN journal_lines l ON l.tenant_id = e.tenant_id AND l.position = e.position
          JOIN accounts a ON a.tenant_id = l.tenant_id AND a.account_id = l.account_id
          ORDER BY e.position, l.line",
     )

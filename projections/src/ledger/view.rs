@@ -203,9 +203,9 @@ impl AccountRow {
 /// One entry per event that moves money.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EntryRow {
+    pub position: i64,
     pub entry_id: Uuid,
     pub event_id: Uuid,
-    pub position: i64,
     pub kind: &'static str,
     pub aggregate_type: &'static str,
     pub aggregate_id: Uuid,
@@ -218,8 +218,8 @@ pub struct EntryRow {
 impl Facts for EntryRow {
     const TABLE: Table = Table {
         name: "journal_entries",
-        key: &["entry_id"],
-        columns: &["event_id", "position", "kind", "aggregate_type", "aggregate_id", "ref_type", "ref_id", "occurred_at", "recorded_at"],
+        key: &["position"],
+        columns: &["entry_id", "event_id", "kind", "aggregate_type", "aggregate_id", "ref_type", "ref_id", "occurred_at", "recorded_at"],
         exact: &[],
     };
 
@@ -227,9 +227,9 @@ impl Facts for EntryRow {
         let Some(entry) = event.entry()? else { return Ok(Vec::new()) };
         let (ref_type, ref_id) = reference(event);
         Ok(vec![Self {
+            position: event.position,
             entry_id: entry_id(event.origin.tenant_id, event.id()),
             event_id: event.id().uuid(),
-            position: event.position,
             kind: entry.kind(),
             aggregate_type: event.origin.aggregate_type,
             aggregate_id: event.origin.aggregate_id,
@@ -244,9 +244,9 @@ impl Facts for EntryRow {
 /// One line of an entry.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LineRow {
-    pub entry_id: Uuid,
-    pub line: usize,
     pub position: i64,
+    pub line: usize,
+    pub entry_id: Uuid,
     pub account_id: Uuid,
     pub code: &'static str,
     pub owner_id: Option<Uuid>,
@@ -265,9 +265,9 @@ pub struct LineRow {
 impl Facts for LineRow {
     const TABLE: Table = Table {
         name: "journal_lines",
-        key: &["entry_id", "line"],
+        key: &["position", "line"],
         columns: &[
-            "position",
+            "entry_id",
             "account_id",
             "code",
             "owner_id",
@@ -292,9 +292,9 @@ impl Facts for LineRow {
         let row = |(index, (line, ids)): (usize, (&JournalLine, &LineIds))| {
             let currency = line.amount.currency();
             Self {
-                entry_id,
-                line: index + 1,
                 position: event.position,
+                line: index + 1,
+                entry_id,
                 account_id: ids.account_id,
                 code: line.account.code.code(),
                 owner_id: line.account.owner_id,

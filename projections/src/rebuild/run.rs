@@ -192,8 +192,12 @@ impl Run {
             .await?;
         let targets = live_positions(&mut connection, self.name(), self.tenant, false).await?;
         drop(connection);
+        if self.tenant.is_none() {
+            self.index("drop").await?;
+        }
         self.folder.progress.expect(targets.iter().map(|(_, position)| position).sum());
         self.fold(targets).await?;
+        self.index("make").await?; // also those that an interrupted rebuild of all has left out
         self.save("comparing").await?;
         let mut comparison = Comparison::of(self.tables.clone());
         let mut connection = self.rebuilder.live.acquire().await?;
@@ -209,6 +213,14 @@ impl Run {
         runs::save_report(&self.rebuilder.live, self.id, &serde_json::to_value(&diff)?).await?;
         self.save("ready").await?;
         Ok(diff)
+    }
+
+    /// `drop`s the indexes of the shadow side that no key needs, or `make`s those that are missing, however long it takes.
+    async fn index(&self, what: &str) -> Result<(), RebuildError> {
+        let names: Vec<&str> = self.tables.iter().map(|table| table.name).collect();
+        let mut tx = self.rebuilder.live.begin_with("BEGIN; SET LOCAL statement_timeout = 0").await?;
+        sqlx::query(&format!("SELECT rebuild.{what}_shadow_indexes($1)")).bind(&names).execute(&mut *tx).await?;
+        Ok(tx.commit().await?)
     }
 
     /// With the progress on record each second.

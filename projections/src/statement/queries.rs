@@ -267,7 +267,7 @@ async fn totals(reading: &mut Reading, wallet_id: WalletId, range: Positions, cu
     let totals: Vec<StatementTotal> = sqlx::query_as(
         "SELECT e.kind, coalesce(sum(l.amount) FILTER (WHERE l.side = 'credit'), 0) AS came,
                 coalesce(sum(l.amount) FILTER (WHERE l.side = 'debit'), 0) AS went
-         FROM journal_lines l JOIN journal_entries e ON e.tenant_id = l.tenant_id AND e.entry_id = l.entry_id
+         FROM journal_lines l JOIN journal_entries e ON e.tenant_id = l.tenant_id AND e.position = l.position
          WHERE l.tenant_id = $1 AND l.wallet_id = $2 AND l.position > $3 AND l.position <= $4
          GROUP BY e.kind ORDER BY e.kind",
     )

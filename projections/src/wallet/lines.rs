@@ -133,7 +133,7 @@ pub(crate) async fn lines(
     sql.push(format!(" ORDER BY position {order}, line {order} LIMIT ")).push_bind(page.fetch());
     sql.push(format!(
         ") l
-         JOIN journal_entries e ON e.tenant_id = l.tenant_id AND e.entry_id = l.entry_id
+         JOIN journal_entries e ON e.tenant_id = l.tenant_id AND e.position = l.position
          JOIN wallet_balances b ON b.tenant_id = l.tenant_id AND b.wallet_id = l.wallet_id AND b.position = l.position
          CROSS JOIN LATERAL (
              SELECT coalesce(sum(signed), 0) AS in_wallet, coalesce(sum(signed) FILTER (WHERE place = l.place), 0) AS in_place
