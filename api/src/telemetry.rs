@@ -6,6 +6,7 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -42,7 +43,9 @@ impl Drop for TelemetryGuard {
 /// # Errors
 /// When the filter cannot be read, the endpoint is no URL, or logging was started before.
 pub fn start(config: &TelemetryConfig) -> anyhow::Result<TelemetryGuard> {
-    let filter = EnvFilter::try_new(&config.filter).context("the log filter cannot be read")?;
+    // By target and level alone, unless the filter names spans: those are looked up whenever one is entered.
+    let simple: Option<Targets> = config.filter.parse().ok();
+    let spans = if simple.is_none() { Some(EnvFilter::try_new(&config.filter).context("the log filter cannot be read")?) } else { None };
     let lines =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     let lines = if config.json {
@@ -52,7 +55,7 @@ pub fn start(config: &TelemetryConfig) -> anyhow::Result<TelemetryGuard> {
     };
     let provider = config.otlp_endpoint.as_deref().map(exporter).transpose()?;
     let traces = provider.as_ref().map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("holdfast")));
-    tracing_subscriber::registry().with(filter).with(lines).with(traces).try_init().context("logging was started before")?;
+    tracing_subscriber::registry().with(simple).with(spans).with(lines).with(traces).try_init().context("logging was started before")?;
     Ok(TelemetryGuard { provider })
 }
 

@@ -64,7 +64,7 @@ WITH t AS MATERIALIZED (
 ",
             $claims,
             "), notified AS MATERIALIZED (
-    SELECT pg_notify('holdfast_log', string_agg(tenant_id::text, ',')) FROM h WHERE position > previous HAVING count(*) BETWEEN 1 AND 200
+    SELECT pg_notify('holdfast_log', string_agg(tenant_id || ':' || position, ',')) FROM h WHERE position > previous HAVING count(*) BETWEEN 1 AND 140
 )
 SELECT tenant_id, previous, position, recorded_at, (SELECT count(*) FROM notified) AS notified FROM h"
         )
@@ -109,7 +109,11 @@ impl EventLog {
         let mut attempt = Attempt::new(batch);
         let everything: Vec<usize> = (0..batch.units.len()).collect();
         self.append_units(&mut attempt, everything).await?;
-        Ok(attempt.finish())
+        let appended = attempt.finish();
+        if let Some(fresh) = &self.fresh {
+            fresh.tell(batch, &appended);
+        }
+        Ok(appended)
     }
 
     /// Appends the named units, leaves out and notes what is taken. What is undecided after all rounds stays out, as stale:

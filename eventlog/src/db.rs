@@ -100,8 +100,8 @@ pub enum Commits {
 pub enum Plans {
     /// As the server thinks best.
     Automatic,
-    /// One plan per prepared statement, by index. For pools that run a few statements of the log: planning one append
-    /// takes as long as executing it, and a plan made while tables were empty would keep its sequential scans.
+    /// One plan per prepared statement, by index. For pools that run a few statements of the log (planning one append takes as long as
+    /// executing it, and a plan made while tables were empty would keep its sequential scans) and for queries, which all go by index.
     GenericByIndex,
 }
 

@@ -4,6 +4,7 @@
 
 mod append;
 mod error;
+mod fresh;
 mod json;
 mod load;
 mod read;
@@ -23,6 +24,7 @@ pub mod subscription;
 
 pub use append::LockedTenant;
 pub use error::{AppendError, LogError};
+pub use fresh::Fresh;
 pub use retry::seed as seed_pauses;
 pub use snapshot::Snapshot;
 pub use types::{
@@ -42,11 +44,18 @@ pub mod statements {
 #[derive(Debug, Clone)]
 pub struct EventLog {
     pool: db::Pool,
+    fresh: Option<Fresh>,
 }
 
 impl EventLog {
     #[must_use]
     pub fn new(pool: db::Pool) -> Self {
-        Self { pool }
+        Self { pool, fresh: None }
+    }
+
+    /// Tells what it appends; subscriptions to it listen to what others of the process append.
+    #[must_use]
+    pub fn with_fresh(self, fresh: Fresh) -> Self {
+        Self { fresh: Some(fresh), ..self }
     }
 }

@@ -268,8 +268,9 @@ impl Feed {
         self.nats.clone()
     }
 
-    /// The next event that arrives; messages that are not events are passed over. Safe to drop at any await.
-    pub(crate) async fn next(&mut self) -> StoredEvent {
+    /// The next event that arrives; messages that are not events are passed over, as are those that are known by their ids.
+    /// Safe to drop at any await.
+    pub(crate) async fn next(&mut self, known: impl Fn(TenantId, i64) -> bool) -> StoredEvent {
         loop {
             let Some(messages) = &mut self.messages else {
                 match self.nats.subscribe().await {
@@ -282,7 +283,13 @@ impl Feed {
                 continue;
             };
             let message = match messages {
-                Messages::Nats(messages) => messages.next().await.map(|message| decode(&message.payload)),
+                Messages::Nats(messages) => {
+                    let message = messages.next().await;
+                    if message.as_ref().and_then(place).is_some_and(|(tenant_id, position)| known(tenant_id, position)) {
+                        continue;
+                    }
+                    message.map(|message| decode(&message.payload))
+                }
                 Messages::Port(messages) => messages.next().await.map(|message| decode(&message)),
             };
             match message {
@@ -292,4 +299,11 @@ impl Feed {
             }
         }
     }
+}
+
+/// Where its event stands, as its id says.
+fn place(message: &async_nats::Message) -> Option<(TenantId, i64)> {
+    let id = message.headers.as_ref()?.get(async_nats::header::NATS_MESSAGE_ID)?;
+    let (tenant_id, position) = id.as_str().split_once(':')?;
+    Some((tenant_id.parse().ok()?, position.parse().ok()?))
 }

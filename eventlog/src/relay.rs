@@ -13,7 +13,6 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::db::Pool;
 use crate::nats::Nats;
 use crate::subscription::{self, SubscriptionSettings};
 use crate::{EventLog, retry};
@@ -36,20 +35,20 @@ const SILENCE: Duration = Duration::from_secs(5);
 const LOCK: i64 = 0x686f_6c64_6661_7374;
 
 /// Runs until `shutdown`: waits to become the leader, publishes while it is, and waits again when it is no longer.
-/// `pool` belongs to the role `relay`.
-pub async fn run(pool: Pool, nats: Nats, settings: SubscriptionSettings, shutdown: CancellationToken) {
+/// `log` as the role `relay` sees it.
+pub async fn run(log: EventLog, nats: Nats, settings: SubscriptionSettings, shutdown: CancellationToken) {
     let mut failures = 0;
     while !shutdown.is_cancelled() {
         let leadership = tokio::select! {
             biased;
-            leadership = Leadership::wait(&pool, LOCK, SILENCE) => leadership,
+            leadership = Leadership::wait(&log.pool, LOCK, SILENCE) => leadership,
             () = shutdown.cancelled() => return,
         };
         match leadership {
             Ok(leadership) => {
                 failures = 0;
                 tracing::info!("this relay is active");
-                lead(leadership, &pool, &nats, &settings, &shutdown).await;
+                lead(leadership, &log, &nats, &settings, &shutdown).await;
             }
             Err(error) => {
                 tracing::warn!(%error, "the relay cannot ask for the leadership");
@@ -63,7 +62,7 @@ pub async fn run(pool: Pool, nats: Nats, settings: SubscriptionSettings, shutdow
     }
 }
 
-async fn lead(mut leadership: Leadership, pool: &Pool, nats: &Nats, settings: &SubscriptionSettings, shutdown: &CancellationToken) {
+async fn lead(mut leadership: Leadership, log: &EventLog, nats: &Nats, settings: &SubscriptionSettings, shutdown: &CancellationToken) {
     // A server that is there is connected within moments; one that is not is waited for with every publish.
     for _ in 0..20 {
         if nats.is_connected() || shutdown.is_cancelled() {
@@ -72,10 +71,9 @@ async fn lead(mut leadership: Leadership, pool: &Pool, nats: &Nats, settings: &S
         sleep(Duration::from_millis(100)).await;
     }
     let ended = shutdown.child_token();
-    let log = EventLog::new(pool.clone());
     let stream = Arc::new(WholeStream::new(nats.clone(), log.clone(), leadership.proof(), ended.clone()));
-    let publisher = Arc::new(Publisher::new(pool.clone(), nats.clone(), leadership.proof(), Arc::clone(&stream)));
-    let publishing = tokio::spawn(subscription::run(log, None, vec![publisher], settings.clone(), ended.clone()));
+    let publisher = Arc::new(Publisher::new(log.clone(), nats.clone(), leadership.proof(), Arc::clone(&stream)));
+    let publishing = tokio::spawn(subscription::run(log.clone(), None, vec![publisher], settings.clone(), ended.clone()));
     let every = settings.sweep_every * LOOKS_AT_THE_STREAM_EVERY;
     let watching = tokio::spawn(async move { stream.watch(every).await });
     loop {

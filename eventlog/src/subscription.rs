@@ -6,6 +6,7 @@
 
 mod lease;
 mod place;
+mod pressure;
 mod runner;
 mod source;
 mod wake;
@@ -25,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 use crate::types::{StoredEvent, UnreadableEvent};
 use crate::{EventLog, nats};
 
+pub use pressure::{Client, Pressure};
+
 /// Takes every event of every tenant in position order and stores its checkpoint with its results.
 pub trait Consumer: Send + Sync + 'static {
     fn name(&self) -> &str;
@@ -41,7 +44,7 @@ pub trait Consumer: Send + Sync + 'static {
     }
 
     /// From the beginning of a tenant's batch to that of its next one, unless the batch was full: a few events at a time cost as much as
-    /// many do. Up to four times as long when batches take long. The first event after a while does not wait.
+    /// many do. Up to twice as long when batches take long. The first event after a while does not wait.
     fn pace(&self) -> Duration {
         Duration::ZERO
     }
@@ -107,18 +110,27 @@ pub struct SubscriptionSettings {
     pub share_tenants: bool,
     /// Consumers keep their pace; without, each goes on as soon as there is something to do.
     pub rests: bool,
+    /// Of the writers in the same process, whose clients come first.
+    pub pressure: Pressure,
 }
 
 impl Default for SubscriptionSettings {
     fn default() -> Self {
-        Self { sweep_every: Duration::from_secs(1), batch: 500, tenants_at_once: 4, share_tenants: false, rests: true }
+        Self {
+            sweep_every: Duration::from_secs(1),
+            batch: 500,
+            tenants_at_once: 4,
+            share_tenants: false,
+            rests: true,
+            pressure: Pressure::default(),
+        }
     }
 }
 
 /// Runs until `shutdown`, then finishes what is being consumed. Failures are logged and tried again; they never end it.
 ///
 /// All consumers of a process belong in one call: they share what is received and read. Without a fast path the wait for
-/// new events ends with the notification of their append.
+/// new events ends with the notification of their append. A log [with fresh events](EventLog::with_fresh) is faster still.
 pub async fn run(
     log: EventLog,
     fast_path: Option<nats::Feed>,
@@ -147,6 +159,9 @@ pub async fn run(
         tasks.spawn(runner::Runner::new(consumer, source.clone(), share, settings.clone()).run(wakes, shutdown.clone()));
     }
     let wakers = wake::Wakers(wakers);
+    if let Some(fresh) = &log.fresh {
+        tasks.spawn(wake::on_fresh(fresh.listen(), source.clone(), wakers.clone(), shutdown.clone()));
+    }
     let connected = fast_path.as_ref().map(nats::Feed::nats);
     if let Some(feed) = fast_path {
         tasks.spawn(wake::on_messages(feed, source.clone(), wakers.clone(), shutdown.clone()));

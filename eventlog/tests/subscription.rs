@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
-use holdfast_eventlog::EventLog;
 use holdfast_eventlog::db::PoolSettings;
 use holdfast_eventlog::nats::{self, Nats, NatsSettings};
 use holdfast_eventlog::subscription::{self, ConsumeError, Consumer, FeedEvent, SubscriptionSettings};
+use holdfast_eventlog::{EventLog, Fresh, StoredEvent};
 use support::{Database, batch, nats_url, unit, wallet, with};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -102,7 +102,7 @@ struct Running {
 
 impl Running {
     async fn start(database: &Database, feed: Option<nats::Feed>, consumers: Vec<Arc<dyn Consumer>>, sweep_every: Duration) -> Self {
-        let settings = SubscriptionSettings { sweep_every, batch: 7, tenants_at_once: 2, share_tenants: false, rests: true };
+        let settings = SubscriptionSettings { sweep_every, batch: 7, tenants_at_once: 2, ..SubscriptionSettings::default() };
         Self::start_with(database, feed, consumers, settings).await
     }
 
@@ -169,6 +169,62 @@ async fn a_consumer_with_a_pace_rests_between_batches_that_are_not_full_and_miss
         assert!(begun.len() >= 4 && begun[2] - begun[0] < pace, "{begun:?}");
         assert!(begun[2..].windows(2).all(|pair| pair[1] - pair[0] >= pace), "{begun:?}");
         running.stop().await;
+    })
+    .await;
+}
+
+/// Keeps what it is given.
+#[derive(Default)]
+struct Whole(Mutex<Vec<StoredEvent>>);
+
+impl Whole {
+    async fn has(&self, events: usize) {
+        let since = Instant::now();
+        while self.0.lock().unwrap().len() < events {
+            assert!(since.elapsed() < Duration::from_secs(5), "{} events", self.0.lock().unwrap().len());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Consumer for Whole {
+    fn name(&self) -> &'static str {
+        "whole"
+    }
+
+    fn checkpoints(&self) -> BoxFuture<'_, Result<HashMap<TenantId, i64>, ConsumeError>> {
+        Box::pin(std::future::ready(Ok(HashMap::new())))
+    }
+
+    fn consume<'a>(&'a self, _: TenantId, _: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>> {
+        self.0.lock().unwrap().extend(events.iter().map(|event| (***event).clone()));
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+#[tokio::test]
+async fn what_the_process_itself_appends_is_heard_of_with_the_commit_as_the_log_has_it() {
+    // Decision 0021.
+    with(|database| async move {
+        let fresh = Fresh::new();
+        let log = database.log().await.with_fresh(fresh.clone());
+        let reading = EventLog::new(database.pool_as("holdfast_projector", PoolSettings::default()).await).with_fresh(fresh);
+        let (consumer, shutdown, tenant_id) = (Arc::new(Whole::default()), CancellationToken::new(), tenant());
+        let settings = SubscriptionSettings { sweep_every: NEVER, ..SubscriptionSettings::default() };
+        let consumers: Vec<Arc<dyn Consumer>> = vec![consumer.clone()];
+        let task = tokio::spawn(subscription::run(reading, None, consumers, settings, shutdown.clone()));
+        append(&log, tenant_id, 1, 1).await;
+        consumer.has(1).await;
+        // From here on nobody but the process itself can tell.
+        sqlx::query("REVOKE SELECT ON events FROM holdfast_projector").execute(&database.admin).await.unwrap();
+        let taken = unit(wallet(tenant_id, 1), 1, 1);
+        let units = vec![unit(wallet(tenant_id, 2), 1, 2), taken, unit(wallet(tenant_id, 3), 1, 1)];
+        log.append(&batch(&[], units)).await.unwrap();
+        consumer.has(4).await;
+        shutdown.cancel();
+        task.await.unwrap();
+        let stored = log.read(tenant_id, 0, 9).await.unwrap();
+        assert_eq!(*consumer.0.lock().unwrap(), stored, "byte for byte, in order, without what was refused");
     })
     .await;
 }
@@ -343,7 +399,7 @@ async fn processes_share_the_tenants_and_take_over_what_another_leaves() {
             batch: 7,
             tenants_at_once: 4,
             share_tenants: true,
-            rests: true,
+            ..SubscriptionSettings::default()
         };
         let (first, second) = (Arc::new(Memory::named("shared")), Arc::new(Memory::named("shared")));
         let one = Running::start_with(&database, None, vec![first.clone()], settings()).await;

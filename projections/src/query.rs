@@ -1,5 +1,8 @@
 //! What all queries share: positions, pages, cursors, one tenant's read-only transaction.
 
+mod by_key;
+
+use std::sync::Arc;
 use std::time::Instant;
 
 use base64::Engine;
@@ -11,6 +14,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
+
+pub use by_key::{ByKey, Keyed};
 
 /// An answer and the position of the tenant's log that it shows at least.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +63,9 @@ pub enum QueryError {
     Unreadable(#[from] serde_json::Error),
     #[error("escrow {0} has a row and no terms")]
     NoTerms(EscrowId),
+    /// Of a statement that several readers shared.
+    #[error(transparent)]
+    Together(Arc<QueryError>),
 }
 
 impl Page {

@@ -10,7 +10,7 @@ use holdfast_domain::kernel::{Actor, ActorKind, EscrowId, Role, WalletId};
 use holdfast_domain::ledger::Side;
 use holdfast_domain::wallet::OwnerType;
 use holdfast_projections::escrow::{self, AccountFilter, DueFilter, DueKind, EscrowFilter, EscrowSort, Settlement, TransactionFilter};
-use holdfast_projections::query::{Page, QueryError};
+use holdfast_projections::query::{ByKey, Page, QueryError};
 use holdfast_projections::wallet::{self, EntryFilter, WalletFilter};
 use holdfast_projections::{audit, ledger};
 use support::{History, PAYEE, PAYER, eur, party, tenant, with};
@@ -174,10 +174,10 @@ async fn wallets_show_balances_and_lines_with_running_balances() {
         let of_payee = WalletFilter { owner_type: Some(OwnerType::Talent), owner_id: Some(party(PAYEE)), ..WalletFilter::default() };
         assert_eq!(wallet::list(&pool, tenant, &of_payee, &Page::default()).await.unwrap().value.items.len(), 1);
 
-        let id = WalletId(wallets[0].id);
-        let balance = wallet::balance(&pool, tenant, id, Some(party(PAYER))).await.unwrap().value.unwrap();
+        let (id, by_key) = (WalletId(wallets[0].id), ByKey::new(pool.clone()));
+        let balance = wallet::balance(&by_key, tenant, id, Some(party(PAYER))).await.unwrap().value.unwrap();
         assert_eq!((balance.available.to_string(), balance.as_of_position), ("3749.50".to_owned(), history.head()));
-        assert!(wallet::balance(&pool, tenant, id, Some(party(PAYEE))).await.unwrap().value.is_none());
+        assert!(wallet::balance(&by_key, tenant, id, Some(party(PAYEE))).await.unwrap().value.is_none());
 
         // A hold is two lines within the wallet; pages of three walk over all of them with the same running balances.
         let all = wallet::entries(&pool, tenant, id, None, &EntryFilter::default(), &Page::default()).await.unwrap().value.unwrap().items;
@@ -229,6 +229,56 @@ async fn the_ledger_balances_and_the_audit_log_names_everybody() {
         let one = audit::list(&pool, tenant, &of_escrow, &Page::default()).await.unwrap().value.items;
         assert_eq!(one.len(), 1);
         assert_eq!(one[0].change.as_ref().unwrap()["after"]["status"], "disputed");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_readers_of_single_rows_each_get_their_own_and_of_their_tenant_alone() {
+    // LED-16; what queues is asked for together.
+    with(|database| async move {
+        let (history, other) = (History::typical(tenant(TENANT)), History::typical(tenant(TENANT + 1)));
+        database.project(&history, 4).await;
+        database.project(&other, 4).await;
+        let by_key = ByKey::new(database.reader().await);
+        let owners = [(OwnerType::User, PAYER), (OwnerType::Talent, PAYEE)];
+        let wallet = |history: &History, at: usize| {
+            let (owner_type, owner) = owners[at % 2];
+            history.owner(owner_type, owner, eur("1")).wallet_id(history.tenant)
+        };
+        let readings = (0..200).map(|at| {
+            let (of, wallets_of) = if at % 3 == 0 { (&other, &other) } else { (&history, if at % 5 == 0 { &other } else { &history }) };
+            let (by_key, id, foreign, tenant) = (by_key.clone(), wallet(wallets_of, at), of.tenant != wallets_of.tenant, of.tenant);
+            async move {
+                let read = wallet::balance(&by_key, tenant, id, None).await.unwrap();
+                assert_eq!(read.value.as_ref().map(|balance| WalletId(balance.wallet_id)), (!foreign).then_some(id));
+                read.position
+            }
+        });
+        let positions = futures::future::join_all(readings).await;
+        assert!(positions.iter().all(|position| *position == history.head()));
+        let nobodys = WalletId(Uuid::from_u128(7));
+        assert!(wallet::balance(&by_key, history.tenant, nobodys, None).await.unwrap().value.is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn readers_of_single_rows_are_told_when_the_database_is_gone_and_the_next_ones_ask_anew() {
+    with(|database| async move {
+        let history = History::typical(tenant(TENANT));
+        database.project(&history, 4).await;
+        let pool = database.reader().await;
+        let by_key = ByKey::new(pool.clone());
+        let id = history.owner(OwnerType::User, PAYER, eur("1")).wallet_id(history.tenant);
+        assert!(wallet::balance(&by_key, history.tenant, id, None).await.unwrap().value.is_some());
+        pool.close().await;
+        for _ in 0..2 {
+            let failed = (0..20).map(|_| wallet::balance(&by_key, history.tenant, id, None));
+            for failed in futures::future::join_all(failed).await {
+                assert!(matches!(failed, Err(QueryError::Together(_))), "{failed:?}");
+            }
+        }
     })
     .await;
 }

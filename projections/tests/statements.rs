@@ -9,7 +9,7 @@ use holdfast_domain::escrow::Landing;
 use holdfast_domain::kernel::{EscrowId, EventId, HoldId, Money, WalletId};
 use holdfast_domain::wallet::{CreditPurpose, DebitPurpose, HoldPurpose, OwnerType, Place, WalletFact};
 use holdfast_eventlog::db::Pool;
-use holdfast_projections::query::Page;
+use holdfast_projections::query::{ByKey, Page};
 use holdfast_projections::statement::{self, Month, Statement, StatementId, StatementSummary, StatementsWanted};
 use holdfast_projections::wallet::{self, AsOf, EntryFilter, WalletEntry, WalletFilter};
 use rust_decimal::Decimal;
@@ -223,7 +223,7 @@ async fn the_running_month_is_shown_only_as_provisional_and_a_month_ends_when_th
         assert!(shown.summary.provisional);
         assert_eq!(
             shown.summary.closing.total,
-            wallet::balance(&pool, history.tenant, wallet_id, None)
+            wallet::balance(&ByKey::new(pool.clone()), history.tenant, wallet_id, None)
                 .await
                 .unwrap()
                 .value

@@ -9,7 +9,7 @@ use holdfast_commands::{Clock, DeadlineTracker, DeadlineWorker, WriterSettings, 
 use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::nats::Nats;
 use holdfast_eventlog::subscription::{self, Consumer, SubscriptionSettings};
-use holdfast_eventlog::{EventLog, db, relay};
+use holdfast_eventlog::{EventLog, Fresh, db, relay};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -104,7 +104,8 @@ impl World {
         let process = Process::new(&format!("p{at}.{generation}"));
         let session = Session::new(&self.store, &process);
         let pool = db::Pool::over(Arc::new(session.clone()));
-        let log = EventLog::new(pool.clone());
+        // The others hear of everything by message or notification.
+        let log = if self.seed % 3 == 1 { EventLog::new(pool.clone()).with_fresh(Fresh::new()) } else { EventLog::new(pool.clone()) };
         let nats = Nats::over(Arc::new(Client::new(&self.messages, &process)));
         let (store, skew) = (Arc::clone(&self.store), TimeDelta::milliseconds(self.settings.skews_ms[at]));
         let clock = Clock::over(move || store.now() + skew);
@@ -120,9 +121,9 @@ impl World {
             Arc::new(DeadlineTracker::new(pool.clone())),
             Arc::new(Recorder(session)),
         ];
-        tokio::spawn(subscription::run(log, Some(nats.feed()), consumers, settings.clone(), shutdown.clone()));
-        tokio::spawn(DeadlineWorker::new(pool.clone(), writers.clone(), Duration::from_secs(1)).run(shutdown.clone()));
-        tokio::spawn(relay::run(pool, nats, settings, shutdown));
+        tokio::spawn(subscription::run(log.clone(), Some(nats.feed()), consumers, settings.clone(), shutdown.clone()));
+        tokio::spawn(DeadlineWorker::new(pool, writers.clone(), Duration::from_secs(1)).run(shutdown.clone()));
+        tokio::spawn(relay::run(log, nats, settings, shutdown));
         Running { process, writers }
     }
 

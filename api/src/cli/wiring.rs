@@ -10,15 +10,15 @@ use holdfast_commands::effect::Ports;
 use holdfast_commands::personal::Sealer;
 use holdfast_commands::reaction::Reactor;
 use holdfast_commands::{Clock, DeadlineTracker, DeadlineWorker, Writers};
-use holdfast_eventlog::EventLog;
-use holdfast_eventlog::db::{self, Commits, Pool, PoolSettings};
+use holdfast_eventlog::db::{self, Commits, Plans, Pool, PoolSettings};
 use holdfast_eventlog::nats::{Feed, Nats, NatsSettings};
 
-use holdfast_eventlog::subscription::{self, Consumer, SubscriptionSettings};
-use holdfast_eventlog::{relay, seal};
+use holdfast_eventlog::subscription::{self, Consumer, Pressure, SubscriptionSettings};
+use holdfast_eventlog::{EventLog, Fresh, relay, seal};
 use holdfast_files::Files;
 use holdfast_projections::personal::StoredKeys;
 use holdfast_projections::positions::Positions;
+use holdfast_projections::query::ByKey;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
@@ -113,6 +113,9 @@ struct Shop<'a> {
     /// As the subscriber; none when no NATS is configured.
     nats: Option<Nats>,
     consumers: Vec<Arc<dyn Consumer>>,
+    /// Between the writers of the process and its subscriptions.
+    fresh: Fresh,
+    pressure: Pressure,
     /// One for the process: what the effect of an erasure destroys is gone from the cache of the API with it.
     personal: Option<Sealer>,
 }
@@ -122,11 +125,16 @@ pub(super) async fn start(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow
     // First: who keeps a metric at hand must find it collected.
     let metrics = has(Role::Api).then(telemetry::install_metrics).transpose().context("cannot collect metrics")?;
     let nats = nats(settings, settings.nats.subscriber_nkey_seed.as_ref()).await?;
-    let mut shop =
-        Shop { settings, shutdown: CancellationToken::new(), tasks: JoinSet::new(), nats, consumers: Vec::new(), personal: None };
-    if has(Role::Relay) {
-        shop.relay().await?;
-    }
+    let mut shop = Shop {
+        settings,
+        shutdown: CancellationToken::new(),
+        tasks: JoinSet::new(),
+        nats,
+        consumers: Vec::new(),
+        fresh: Fresh::new(),
+        pressure: Pressure::default(),
+        personal: None,
+    };
     if has(Role::Projector) {
         shop.projector().await?;
     }
@@ -138,6 +146,9 @@ pub(super) async fn start(settings: &Settings, roles: &BTreeSet<Role>) -> anyhow
         if has(Role::Api) {
             shop.api(log, writers, metrics).await?;
         }
+    }
+    if has(Role::Relay) {
+        shop.relay().await?;
     }
     // Who reads the log for the consumers of this process: a role that may only read it.
     let reading = if has(Role::Projector) { DatabaseRole::Projector } else { DatabaseRole::Reactor };
@@ -170,12 +181,13 @@ pub(super) async fn nats_now(settings: &Settings, nkey_seed: Option<&SecretStrin
 impl Shop<'_> {
     /// Shared by requests, reactions and deadlines: one cache, one queue per tenant.
     async fn writers(&mut self) -> anyhow::Result<(EventLog, Writers)> {
-        let log = log(self.settings, DatabaseRole::Writer, self.settings.database.connections.writer).await?;
+        let log = log(self.settings, DatabaseRole::Writer, self.settings.database.connections.writer).await?.with_fresh(self.fresh.clone());
         let clock = Clock::default();
         let measuring = pool(self.settings, Side::Write, DatabaseRole::Writer, 1).await?;
         clock.measure(&measuring).await.context("cannot compare this clock with the database's")?;
         self.spawn(|shutdown| clock.clone().watch(measuring, shutdown));
         let writers = Writers::start(&log, clock, &self.settings.limits.writer_settings());
+        self.pressure = writers.pressure();
         Ok((log, writers))
     }
 
@@ -223,7 +235,9 @@ impl Shop<'_> {
         let lazy =
             PoolSettings { max_connections: self.settings.database.connections.relay, commits: Commits::Lazy, ..PoolSettings::default() };
         let pool = connect(self.settings, Side::Write, DatabaseRole::Relay, lazy).await?;
-        self.spawn(|shutdown| relay::run(pool, nats, SubscriptionSettings::default(), shutdown));
+        let log = EventLog::new(pool).with_fresh(self.fresh.clone());
+        let settings = SubscriptionSettings { pressure: self.pressure.clone(), ..SubscriptionSettings::default() };
+        self.spawn(|shutdown| relay::run(log, nats, settings, shutdown));
         Ok(())
     }
 
@@ -250,9 +264,9 @@ impl Shop<'_> {
         if consumers.is_empty() {
             return Ok(());
         }
-        let log = log(self.settings, role, READING_CONNECTIONS).await?;
+        let log = log(self.settings, role, READING_CONNECTIONS).await?.with_fresh(self.fresh.clone());
         let fast_path: Option<Feed> = self.nats.as_ref().map(Nats::feed);
-        let settings = SubscriptionSettings { share_tenants: true, ..SubscriptionSettings::default() };
+        let settings = SubscriptionSettings { share_tenants: true, pressure: self.pressure.clone(), ..SubscriptionSettings::default() };
         self.spawn(|shutdown| subscription::run(log, fast_path, consumers, settings, shutdown));
         Ok(())
     }
@@ -261,7 +275,10 @@ impl Shop<'_> {
         let settings = self.settings;
         let writing = pool(settings, Side::Write, DatabaseRole::Writer, 2).await?;
         let sealer = self.personal().await?;
-        let reading = pool(settings, Side::Read, DatabaseRole::Reader, settings.database.connections.reader).await?;
+        // Planning a page anew takes longer than reading it, and such a plan sorts the tenant's rows where an index has their order.
+        let by_index =
+            PoolSettings { max_connections: settings.database.connections.reader, plans: Plans::GenericByIndex, ..PoolSettings::default() };
+        let reading = connect(settings, Side::Read, DatabaseRole::Reader, by_index).await?;
         let listen_url = settings.database.url(Side::Read, DatabaseRole::Reader)?.expose_secret().to_owned();
         let positions = Positions::start(reading.clone(), Some(listen_url), settings.limits.waiting_queries(), self.shutdown.clone());
         let push = Arc::new(Push::new(reading.clone(), positions.clone(), settings.limits.streams(), self.shutdown.clone()));
@@ -299,6 +316,7 @@ impl Shop<'_> {
             }),
             queries: Some(QuerySide {
                 push,
+                wallets: ByKey::new(reading.clone()),
                 pool: reading,
                 positions,
                 min_position_wait: Duration::from_millis(settings.limits.min_position_wait_ms),

@@ -164,6 +164,7 @@ fn configuration(port: u16, profile: Profile) -> String {
          password_encryption = 'scram-sha-256'\n\
          max_connections = 200\n\
          shared_buffers = 256MB\n\
+         min_wal_size = 1GB\n\
          max_wal_size = 2GB\n\
          jit = off\n\
          fsync = {safe}\n\

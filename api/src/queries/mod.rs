@@ -29,7 +29,8 @@ use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::db::Pool;
 use holdfast_files::Files;
 use holdfast_projections::positions::Positions;
-use holdfast_projections::query::{Page, QueryError, Read};
+use holdfast_projections::query::{ByKey, Page, QueryError, Read};
+use holdfast_projections::wallet::WalletSummary;
 use serde::Serialize;
 
 use crate::error::ApiError;
@@ -43,6 +44,7 @@ pub(crate) use position::MinPosition;
 pub struct QuerySide {
     /// The read database as `holdfast_reader`, which sees one tenant at a time.
     pub pool: Pool,
+    pub wallets: ByKey<WalletSummary>,
     pub positions: Positions,
     /// How long `X-Min-Position` may wait.
     pub min_position_wait: Duration,
@@ -104,6 +106,10 @@ pub(crate) fn refused(error: QueryError) -> ApiError {
         }
         QueryError::Database(_) => {
             tracing::error!(error = &error as &dyn std::error::Error, "a question failed");
+            ApiError::unavailable("the read models cannot be reached at the moment")
+        }
+        QueryError::Together(_) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a question that several shared failed");
             ApiError::unavailable("the read models cannot be reached at the moment")
         }
         QueryError::Unreadable(_) | QueryError::NoTerms(_) => ApiError::internal(&error),

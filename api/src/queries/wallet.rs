@@ -100,7 +100,8 @@ pub(crate) async fn wallet_balance(
 ) -> Result<Shown<WalletBalance>, ApiError> {
     let (tenant_id, own, id) = (caller.tenant_id, caller.restricted_to(WalletRead), id.0);
     let Some(as_of) = moment(&wanted.0)? else {
-        let question = |pool| async move { wallet::balance(&pool, tenant_id, id, own).await };
+        let wallets = side.wallets.clone();
+        let question = |_| async move { wallet::balance(&wallets, tenant_id, id, own).await };
         let read = ask(&shared, &side, &caller, minimum, &[wallet::PROJECTION], question).await?;
         return found(read, "WALLET_NOT_FOUND", "wallet");
     };

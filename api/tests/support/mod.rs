@@ -24,6 +24,7 @@ use holdfast_eventlog::subscription::{self, Consumer, SubscriptionSettings};
 use holdfast_files::{Backend, Files, FilesSettings};
 use holdfast_projections::personal::{Keys, StoredKeys};
 use holdfast_projections::positions::Positions;
+use holdfast_projections::query::ByKey;
 use serde_json::Value;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::task::JoinHandle;
@@ -111,7 +112,14 @@ impl Edge {
         let sides = Parts {
             checks,
             commands: Some(command_side),
-            queries: Some(QuerySide { pool: reader, positions, min_position_wait: Duration::from_secs(2), push, files }),
+            queries: Some(QuerySide {
+                wallets: ByKey::new(reader.clone()),
+                pool: reader,
+                positions,
+                min_position_wait: Duration::from_secs(2),
+                push,
+                files,
+            }),
             ..Parts::default()
         };
         let server = server::bind(config, sides).unwrap();

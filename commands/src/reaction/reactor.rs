@@ -66,7 +66,7 @@ impl Reactor {
     #[must_use]
     pub fn new(log: EventLog, pool: Pool, writers: Writers) -> Self {
         let rules = crate::reaction::all().into_iter().map(|reaction| Arc::new(reaction) as Arc<dyn Rule>).collect();
-        Self { subscription: "reactor", pace: Duration::from_millis(8), log, pool, writers, rules }
+        Self { subscription: "reactor", pace: Duration::from_millis(12), log, pool, writers, rules }
     }
 
     /// The same for the effects, which reach what lies outside through `ports`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use cqrs_es::Aggregate;
 use holdfast_domain::kernel::{TenantAggregate, TenantId};
+use holdfast_eventlog::subscription::Pressure;
 use holdfast_eventlog::{EventLog, ReceiptKey, StreamId};
 use tokio::sync::oneshot;
 
@@ -44,6 +45,7 @@ impl Default for WriterSettings {
 pub struct Writers {
     senders: Arc<[Sender]>,
     in_flight: InFlightKeys,
+    pressure: Pressure,
     clock: Clock,
 }
 
@@ -53,11 +55,13 @@ impl Writers {
     pub fn start(log: &EventLog, clock: Clock, settings: &WriterSettings) -> Self {
         let count = settings.writers.max(1);
         let snapshots = Snapshots::start(log.clone(), settings.snapshot_every);
+        let pressure = Pressure::of_writers(count);
         let senders = (0..count)
             .map(|number| {
                 let (sender, mut jobs) = queue::queue(number, settings.queue_capacity);
                 let cache = Cache::new(settings.cache_bytes / count);
                 let mut writer = Writer { log: log.clone(), clock: clock.clone(), cache, snapshots: snapshots.clone() };
+                let pressure = pressure.clone();
                 let cached = metrics::gauge!("holdfast_writer_cached_bytes", "writer" => number.to_string());
                 tokio::spawn(async move {
                     loop {
@@ -65,6 +69,7 @@ impl Writers {
                         if batch.is_empty() {
                             return;
                         }
+                        pressure.note();
                         metrics::histogram!("holdfast_writer_batch_commands")
                             .record(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
                         writer.run(batch).await;
@@ -74,7 +79,13 @@ impl Writers {
                 sender
             })
             .collect();
-        Self { senders, in_flight: InFlightKeys::default(), clock }
+        Self { senders, in_flight: InFlightKeys::default(), pressure, clock }
+    }
+
+    /// Whether many clients wait: for the consumers of the same process.
+    #[must_use]
+    pub fn pressure(&self) -> Pressure {
+        self.pressure.clone()
     }
 
     #[must_use]
@@ -118,6 +129,7 @@ impl Writers {
             in_flight,
             reply,
         };
+        let _waits = (!job.is_system()).then(|| self.pressure.client());
         if !self.sender(request.tenant_id).send(job).await {
             return Err(Refusal::Busy { retry_after_s: 1 });
         }

@@ -14,7 +14,6 @@ use tokio::sync::RwLockReadGuard;
 use super::SUBSCRIPTION;
 use super::leadership::Proof;
 use super::whole::{HealError, Known, WholeStream};
-use crate::db::Pool;
 use crate::nats::{self, Nats, NatsError};
 use crate::port::{Ack, Acknowledged, MessageServer};
 use crate::subscription::{ConsumeError, Consumer, FeedEvent};
@@ -26,7 +25,7 @@ const IN_FLIGHT: usize = 256;
 const ACK_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) struct Publisher {
-    pool: Pool,
+    log: EventLog,
     nats: Nats,
     line: Line,
     proof: Proof,
@@ -49,9 +48,9 @@ pub(super) enum PublishFailure {
 }
 
 impl Publisher {
-    pub(super) fn new(pool: Pool, nats: Nats, proof: Proof, stream: Arc<WholeStream>) -> Self {
+    pub(super) fn new(log: EventLog, nats: Nats, proof: Proof, stream: Arc<WholeStream>) -> Self {
         let line = Line::of(&nats);
-        Self { pool, nats, line, proof, stream }
+        Self { log, nats, line, proof, stream }
     }
 
     /// As long as what it returns is held, nobody fills the stream.
@@ -75,7 +74,7 @@ impl Publisher {
 
     /// Moves the checkpoint unless somebody else has.
     async fn move_checkpoint(&self, tenant_id: TenantId, from: i64, to: i64) -> Result<(), ConsumeError> {
-        let moved = EventLog::new(self.pool.clone()).move_checkpoint(SUBSCRIPTION, tenant_id, from, to).await?;
+        let moved = self.log.move_checkpoint(SUBSCRIPTION, tenant_id, from, to).await?;
         if moved { Ok(()) } else { Err(ConsumeError::Moved) }
     }
 }
@@ -86,11 +85,11 @@ impl Consumer for Publisher {
     }
 
     fn pace(&self) -> Duration {
-        Duration::from_millis(8)
+        Duration::from_millis(16)
     }
 
     fn checkpoints(&self) -> BoxFuture<'_, Result<HashMap<TenantId, i64>, ConsumeError>> {
-        Box::pin(async move { Ok(EventLog::new(self.pool.clone()).checkpoints(SUBSCRIPTION).await?) })
+        Box::pin(async move { Ok(self.log.checkpoints(SUBSCRIPTION).await?) })
     }
 
     fn consume<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>> {

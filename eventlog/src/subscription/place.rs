@@ -49,7 +49,7 @@ impl Place {
         self.checkpoint = through;
         self.busy = false;
         self.failures = 0;
-        let until = |started: Instant| started + pace.max((2 * (now - started)).min(4 * pace));
+        let until = |started: Instant| started + pace.max((2 * (now - started)).min(2 * pace));
         self.pause = self.started.map(until).filter(|until| *until > now);
     }
 

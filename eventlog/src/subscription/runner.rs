@@ -169,7 +169,8 @@ impl Runner {
             let Some(tenant_id) = self.queue.pop_front() else { break };
             let Some(place) = self.places.get_mut(&tenant_id) else { continue };
             place.start();
-            let work = consume(self.consumer.clone(), self.source.clone(), tenant_id, place.checkpoint, self.settings.batch);
+            let settings = self.settings.clone();
+            let work = consume(self.consumer.clone(), self.source.clone(), tenant_id, place.checkpoint, settings);
             self.worked_on.insert(self.working.spawn(work).id(), tenant_id);
         }
     }
@@ -218,10 +219,11 @@ async fn consume(
     source: Arc<Source>,
     tenant_id: TenantId,
     after: i64,
-    limit: usize,
+    settings: SubscriptionSettings,
 ) -> Result<i64, ConsumeError> {
-    let events = source.next(tenant_id, after, limit).await.map_err(|error| ConsumeError::Failed(Box::new(error)))?;
+    let events = source.next(tenant_id, after, settings.batch).await.map_err(|error| ConsumeError::Failed(Box::new(error)))?;
     let Some(last) = events.last() else { return Ok(after) };
+    let _turn = settings.pressure.turn(last.recorded_at).await;
     consumer.consume(tenant_id, after, &events).await?;
     Ok(last.position)
 }

@@ -41,11 +41,27 @@ impl Source {
     /// Notes an event that arrived by message; false: its tenant is unknown here, so it was left alone. A new tenant becomes
     /// known with the notification of its first append.
     pub(super) fn arrived(&self, event: StoredEvent) -> bool {
-        let is_ours = self.tenants.lock().unwrap_or_else(PoisonError::into_inner).contains(&event.tenant_id);
+        let is_ours = self.is_ours(event.tenant_id);
         if is_ours {
             self.recent().insert(Arc::new(FeedEvent::new(event)));
         }
         is_ours
+    }
+
+    /// Notes events of our own log that this process has appended.
+    pub(super) fn appended(&self, events: &[Arc<FeedEvent>]) {
+        self.learn(events.iter().map(|event| event.tenant_id));
+        let mut recent = self.recent();
+        events.iter().for_each(|event| recent.insert(Arc::clone(event)));
+    }
+
+    /// It is at hand.
+    pub(super) fn has(&self, tenant_id: TenantId, position: i64) -> bool {
+        self.recent().events.get(&tenant_id).is_some_and(|tenant| tenant.contains_key(&position))
+    }
+
+    pub(super) fn is_ours(&self, tenant_id: TenantId) -> bool {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner).contains(&tenant_id)
     }
 
     /// These have heads in our log.

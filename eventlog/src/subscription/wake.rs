@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::source::Source;
 use crate::db::Pool;
+use crate::fresh::Listening;
 use crate::nats::{Feed, Nats};
 use crate::port::Notifications;
 use crate::{EventLog, LogError, retry};
@@ -53,11 +54,33 @@ const AT_A_TIME: usize = 1_024;
 /// While messages arrive, notifications are only a second chance, and come late enough not to be the first.
 const BEHIND_MESSAGES: Duration = Duration::from_millis(100);
 
-pub(super) async fn on_messages(mut feed: Feed, source: Arc<Source>, wakers: Wakers, shutdown: CancellationToken) {
+pub(super) async fn on_fresh(mut fresh: Listening, source: Arc<Source>, wakers: Wakers, shutdown: CancellationToken) {
     loop {
         let mut next = tokio::select! {
             biased;
-            event = feed.next() => Some(event),
+            events = fresh.next() => events,
+            () = shutdown.cancelled() => return,
+        };
+        let (mut reached, mut taken) = (BTreeMap::new(), 0);
+        while let Some(events) = next {
+            source.appended(&events);
+            reached.extend(events.iter().map(|event| (event.tenant_id, event.position)));
+            taken += events.len();
+            next = if taken < AT_A_TIME { fresh.next().now_or_never().flatten() } else { None };
+        }
+        if reached.is_empty() {
+            return; // nobody appends any more
+        }
+        wakers.wake(&Wake::Tenants(Arc::new(reached)));
+    }
+}
+
+pub(super) async fn on_messages(mut feed: Feed, source: Arc<Source>, wakers: Wakers, shutdown: CancellationToken) {
+    let known = |tenant_id, position| source.has(tenant_id, position);
+    loop {
+        let mut next = tokio::select! {
+            biased;
+            event = feed.next(known) => Some(event),
             () = shutdown.cancelled() => return,
         };
         let (mut reached, mut taken) = (BTreeMap::new(), 0);
@@ -68,7 +91,7 @@ pub(super) async fn on_messages(mut feed: Feed, source: Arc<Source>, wakers: Wak
                 *furthest = position.max(*furthest);
             }
             taken += 1;
-            next = if taken < AT_A_TIME { feed.next().now_or_never() } else { None };
+            next = if taken < AT_A_TIME { feed.next(known).now_or_never() } else { None };
         }
         wakers.wake(&Wake::Tenants(Arc::new(reached)));
     }
@@ -107,19 +130,27 @@ async fn listen(log: &EventLog, source: &Source, messages: Option<&Nats>, wakers
         if messages.is_some_and(Nats::is_connected) {
             sleep(BEHIND_MESSAGES).await;
         }
-        let mut tenants = Vec::new();
+        let mut reached = BTreeMap::new();
         let mut next = Some(first);
         while let Some(notification) = next {
-            tenants.extend(notification.split(',').filter_map(|id| id.parse::<TenantId>().ok()));
+            reached.extend(notification.split(',').filter_map(moved));
             next = listener.next().now_or_never().transpose()?.flatten();
         }
-        tenants.sort_unstable();
-        tenants.dedup();
-        let positions = log.positions(&tenants).await?;
-        source.learn(positions.keys().copied());
-        wakers.wake(&Wake::Tenants(Arc::new(positions.into_iter().collect())));
+        let new: Vec<TenantId> = reached.keys().copied().filter(|tenant_id| !source.is_ours(*tenant_id)).collect();
+        if !new.is_empty() {
+            let heads = log.positions(&new).await?; // anybody may notify: tenants are learned from the log alone
+            reached.retain(|tenant_id, _| heads.contains_key(tenant_id) || !new.contains(tenant_id));
+            source.learn(heads.into_keys());
+        }
+        wakers.wake(&Wake::Tenants(Arc::new(reached)));
     }
     Ok(())
+}
+
+/// `tenant:position`, as the append notifies.
+fn moved(text: &str) -> Option<(TenantId, i64)> {
+    let (tenant_id, position) = text.split_once(':')?;
+    Some((tenant_id.parse().ok()?, position.parse().ok()?))
 }
 
 enum Listener {

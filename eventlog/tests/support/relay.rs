@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use holdfast_eventlog::db::PoolSettings;
 use holdfast_eventlog::nats::Nats;
-use holdfast_eventlog::relay;
 use holdfast_eventlog::subscription::SubscriptionSettings;
+use holdfast_eventlog::{EventLog, relay};
 use tokio_util::sync::CancellationToken;
 
 use super::Database;
@@ -18,10 +18,10 @@ pub(crate) struct Running {
 impl Running {
     /// Looks at the stream every second.
     pub(crate) async fn start(database: &Database, nats: &Nats) -> Self {
-        let pool = database.pool_as("holdfast_relay", PoolSettings::default()).await;
+        let log = EventLog::new(database.pool_as("holdfast_relay", PoolSettings::default()).await);
         let shutdown = CancellationToken::new();
         let settings = SubscriptionSettings { sweep_every: Duration::from_millis(100), ..SubscriptionSettings::default() };
-        let task = tokio::spawn(relay::run(pool, nats.clone(), settings, shutdown.clone()));
+        let task = tokio::spawn(relay::run(log, nats.clone(), settings, shutdown.clone()));
         Self { shutdown, task }
     }
 

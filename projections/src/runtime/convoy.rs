@@ -28,7 +28,7 @@ use crate::runtime::{ApplyError, Event, Projection, Projector};
 pub(super) const CONVOY: &str = "projections";
 
 /// Readers see what they wrote a few milliseconds after; the work of a batch is mostly its round trips.
-const PACE: Duration = Duration::from_millis(12);
+const PACE: Duration = Duration::from_millis(20);
 
 /// All of `projections`, together and each alone, for one shared feed.
 #[must_use]

@@ -10,7 +10,7 @@ use sqlx::{FromRow, Postgres, QueryBuilder};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::query::{List, Page, QueryError, Read, Reading, shown};
+use crate::query::{ByKey, Keyed, List, Page, QueryError, Read, Reading, shown};
 use crate::wallet::{PROJECTION, WalletBalance};
 
 /// Who sees a wallet as its own, for `a`, an event of it.
@@ -53,6 +53,13 @@ pub struct WalletSummary {
 const WALLET_COLUMNS: &str =
     "wallet_id, version, owner_type, owner_id, currency, status, available, held, pending, frozen, opened_at, updated_at";
 
+impl Keyed for WalletSummary {
+    const PROJECTION: &'static str = PROJECTION;
+    const TABLE: &'static str = "wallets";
+    const KEY: &'static str = "wallet_id";
+    const COLUMNS: &'static str = WALLET_COLUMNS;
+}
+
 /// Wallets with their balances, oldest first.
 ///
 /// # Errors
@@ -89,24 +96,23 @@ pub async fn list(pool: &Pool, tenant_id: TenantId, filter: &WalletFilter, page:
 /// # Errors
 /// When the database does not answer.
 pub async fn balance(
-    pool: &Pool,
+    wallets: &ByKey<WalletSummary>,
     tenant_id: TenantId,
     wallet_id: WalletId,
     owner: Option<PartyId>,
 ) -> Result<Read<Option<WalletBalance>>, QueryError> {
-    let mut reading = Reading::begin(pool, tenant_id, &[PROJECTION]).await?;
-    let wallet = find(&mut reading, wallet_id, owner).await?;
-    let as_of_position = reading.position();
-    let balance = wallet.map(|wallet| WalletBalance {
+    let Read { position, value } = wallets.find(tenant_id, wallet_id.uuid()).await?;
+    let seen = |wallet: &WalletSummary| owner.is_none_or(|owner| owner.uuid() == wallet.owner_id);
+    let balance = value.filter(seen).map(WalletSummary::exact).map(|wallet| WalletBalance {
         wallet_id: wallet.id,
         currency: wallet.currency,
         status: Some(wallet.status),
         available: wallet.available,
         held: wallet.held,
         pending: wallet.pending,
-        as_of_position,
+        as_of_position: position,
     });
-    reading.end(balance).await
+    Ok(Read { position, value: balance })
 }
 
 pub(crate) async fn find(reading: &mut Reading, wallet_id: WalletId, owner: Option<PartyId>) -> Result<Option<WalletSummary>, QueryError> {

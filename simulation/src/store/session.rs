@@ -59,8 +59,11 @@ async fn append(store: &Store, process: &Process, rows: &AppendRows) -> Result<V
     }
     state.tenants.extend(written);
     drop(state);
-    let moved: Vec<String> =
-        moves.iter().filter(|(_, moved)| moved.after > moved.before).map(|(tenant_id, _)| tenant_id.to_string()).collect();
+    let moved: Vec<String> = moves
+        .iter()
+        .filter(|(_, moved)| moved.after > moved.before)
+        .map(|(tenant_id, moved)| format!("{tenant_id}:{}", moved.after))
+        .collect();
     if !moved.is_empty() {
         store.notify(&moved.join(","));
     }

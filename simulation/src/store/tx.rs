@@ -245,7 +245,7 @@ impl Transaction for Tx {
                 if pending.failed {
                     return Err(errors::transaction_failed());
                 }
-                let moved: Vec<String> = pending.logs.keys().map(ToString::to_string).collect();
+                let moved: Vec<String> = pending.logs.iter().map(|(tenant_id, log)| format!("{tenant_id}:{}", log.position())).collect();
                 {
                     let mut state = store.state();
                     state.tenants.append(&mut pending.logs);

@@ -1,0 +1,83 @@
+//! What this process has just appended, for its own subscriptions: they hear of it with the commit and need neither wait for a message
+//! nor read it again (decision 0021). As with messages, what is lost on the way is read from the log: consumers go by position.
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::subscription::FeedEvent;
+use crate::types::{Appended, Batch, StoredEvent, Unit, UnitOutcome};
+
+/// Appends that wait to be heard of, of at most a megabyte or so each; more are lost.
+const WAITING_APPENDS: usize = 64;
+
+/// Between those who append and those who listen. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Fresh(broadcast::Sender<Arc<[Arc<FeedEvent>]>>);
+
+impl Fresh {
+    #[must_use]
+    pub fn new() -> Self {
+        Self(broadcast::Sender::new(WAITING_APPENDS))
+    }
+
+    /// What the batch has stored, if anybody listens.
+    pub(crate) fn tell(&self, batch: &Batch, appended: &Appended) {
+        if self.0.receiver_count() == 0 {
+            return;
+        }
+        let stored = batch.units.iter().zip(&appended.units).filter_map(|(unit, outcome)| {
+            let UnitOutcome::Stored { first_position } = outcome else { return None };
+            let head = appended.heads.get(&unit.stream.tenant_id)?;
+            Some(unit.events_at(*first_position, head.recorded_at))
+        });
+        let events: Arc<[_]> = stored.flatten().map(|event| Arc::new(FeedEvent::new(event))).collect();
+        if !events.is_empty() {
+            let _ = self.0.send(events); // nobody listens any more
+        }
+    }
+
+    pub(crate) fn listen(&self) -> Listening {
+        Listening(self.0.subscribe())
+    }
+}
+
+impl Default for Fresh {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+pub(crate) struct Listening(broadcast::Receiver<Arc<[Arc<FeedEvent>]>>);
+
+impl Listening {
+    /// The events of one append, those of a tenant in order. None: nobody appends any more. Safe to drop at any await.
+    pub(crate) async fn next(&mut self) -> Option<Arc<[Arc<FeedEvent>]>> {
+        loop {
+            match self.0.recv().await {
+                Ok(events) => return Some(events),
+                Err(RecvError::Lagged(appends)) => metrics::counter!("holdfast_fresh_appends_lost_total").increment(appends),
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+}
+
+impl Unit {
+    /// As the log has them now, in order.
+    pub(crate) fn events_at(&self, first_position: i64, recorded_at: chrono::DateTime<chrono::Utc>) -> impl Iterator<Item = StoredEvent> {
+        self.events.iter().zip(0..).map(move |(event, nth)| StoredEvent {
+            tenant_id: self.stream.tenant_id,
+            position: first_position + nth,
+            aggregate_type: self.stream.aggregate_type.to_owned(),
+            aggregate_id: self.stream.aggregate_id,
+            sequence: self.first_sequence + nth,
+            event_type: event.event_type.clone(),
+            event_version: event.event_version.clone(),
+            payload: event.payload.clone(),
+            metadata: event.metadata.clone(),
+            recorded_at,
+        })
+    }
+}
