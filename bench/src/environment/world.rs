@@ -75,6 +75,20 @@ impl World {
         let wallets = self.cast.tenants.iter().map(|tenant| tenant.wallets.len()).sum::<usize>();
         ensure!(usize::try_from(credited).is_ok_and(|credited| credited == wallets), "{credited} of {wallets} wallets have money");
         sqlx::raw_sql("VACUUM (ANALYZE)").execute(&self.write).await?;
+        self.age_wal().await
+    }
+
+    /// A server that has run for a while writes its WAL into files that it has used before (`min_wal_size`). A new one fills each file
+    /// with zeros first, and everybody waits for that: it would be measured.
+    async fn age_wal(&self) -> anyhow::Result<()> {
+        const FILES: i64 = 64;
+        let files: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_ls_waldir()").fetch_one(&self.write).await?;
+        for _ in files..FILES {
+            sqlx::raw_sql("SELECT pg_logical_emit_message(false, 'bench', ''), pg_switch_wal()").execute(&self.write).await?;
+        }
+        if files < FILES {
+            sqlx::raw_sql("CHECKPOINT").execute(&self.write).await?;
+        }
         Ok(())
     }
 
