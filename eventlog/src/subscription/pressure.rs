@@ -11,14 +11,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
 /// So many clients per writer who wait for an answer, on the average of late, are a rush.
-const CROWD: u64 = 32;
+const CROWD: u64 = 48;
 /// Batches that count for the average.
 const OF_LATE: u64 = 16;
 /// What was seen is good for so long.
 const LASTS: Duration = Duration::from_millis(100);
 /// A turn that does not come: an effect may wait long for somebody outside.
 const PATIENCE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// With events older than this nobody waits for turns.
 const MOST_BEHIND: TimeDelta = TimeDelta::seconds(30);
 
