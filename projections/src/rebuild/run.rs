@@ -218,7 +218,8 @@ impl Run {
     /// `drop`s the indexes of the shadow side that no key needs, or `make`s those that are missing, however long it takes.
     async fn index(&self, what: &str) -> Result<(), RebuildError> {
         let names: Vec<&str> = self.tables.iter().map(|table| table.name).collect();
-        let mut tx = self.rebuilder.live.begin_with("BEGIN; SET LOCAL statement_timeout = 0").await?;
+        // An autovacuum of what was just filled gives way after a second (`deadlock_timeout`): as long as our own patience with locks.
+        let mut tx = self.rebuilder.live.begin_with("BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'").await?;
         sqlx::query(&format!("SELECT rebuild.{what}_shadow_indexes($1)")).bind(&names).execute(&mut *tx).await?;
         Ok(tx.commit().await?)
     }
