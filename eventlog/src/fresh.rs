@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::subscription::FeedEvent;
-use crate::types::{Appended, Batch, StoredEvent, Unit, UnitOutcome};
+use crate::types::{Appended, Batch, UnitOutcome};
 
 /// Appends that wait to be heard of, of at most a megabyte or so each; more are lost.
 const WAITING_APPENDS: usize = 64;
@@ -61,23 +61,5 @@ impl Listening {
                 Err(RecvError::Closed) => return None,
             }
         }
-    }
-}
-
-impl Unit {
-    /// As the log has them now, in order.
-    pub(crate) fn events_at(&self, first_position: i64, recorded_at: chrono::DateTime<chrono::Utc>) -> impl Iterator<Item = StoredEvent> {
-        self.events.iter().zip(0..).map(move |(event, nth)| StoredEvent {
-            tenant_id: self.stream.tenant_id,
-            position: first_position + nth,
-            aggregate_type: self.stream.aggregate_type.to_owned(),
-            aggregate_id: self.stream.aggregate_id,
-            sequence: self.first_sequence + nth,
-            event_type: event.event_type.clone(),
-            event_version: event.event_version.clone(),
-            payload: event.payload.clone(),
-            metadata: event.metadata.clone(),
-            recorded_at,
-        })
     }
 }

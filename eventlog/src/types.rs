@@ -39,6 +39,24 @@ pub struct Unit {
     pub gated: bool,
 }
 
+impl Unit {
+    /// Its events as the log has them once they are stored, in order.
+    pub fn events_at(&self, first_position: i64, recorded_at: DateTime<Utc>) -> impl Iterator<Item = StoredEvent> {
+        self.events.iter().zip(0..).map(move |(event, nth)| StoredEvent {
+            tenant_id: self.stream.tenant_id,
+            position: first_position + nth,
+            aggregate_type: self.stream.aggregate_type.to_owned(),
+            aggregate_id: self.stream.aggregate_id,
+            sequence: self.first_sequence + nth,
+            event_type: event.event_type.clone(),
+            event_version: event.event_version.clone(),
+            payload: event.payload.clone(),
+            metadata: event.metadata.clone(),
+            recorded_at,
+        })
+    }
+}
+
 /// The event's sequence is `first_sequence` plus its index.
 #[derive(Debug, Clone)]
 pub struct NewEvent {

@@ -8,8 +8,7 @@ use holdfast_domain::access::Access;
 use holdfast_domain::kernel::{Context, TenantAggregate, TenantId};
 use holdfast_domain::tenant::{Tenant, TenantSettings, TenantStatus};
 use holdfast_eventlog::{
-    AppendError, Batch, EventLog, HeadMove, LoadRequest, NewReceipt, ReceiptKey, StoredEvent, StoredReceipt, StreamId, Unit, UnitOutcome,
-    failpoint,
+    AppendError, Batch, EventLog, HeadMove, LoadRequest, NewReceipt, ReceiptKey, StoredReceipt, StreamId, Unit, UnitOutcome, failpoint,
 };
 
 use crate::clock::Clock;
@@ -231,7 +230,7 @@ impl Writer {
                 let id = work.unit.stream;
                 let empty = work.unit.events.is_empty();
                 if !work.spoilt && !empty {
-                    self.snapshots.offer(id, work.stream.as_mut(), || last_event(&work.unit, first_position, recorded_at?));
+                    self.snapshots.offer(id, work.stream.as_mut(), || work.unit.events_at(first_position, recorded_at?).last());
                 }
                 if !work.spoilt && work.stream.version() > 0 {
                     self.cache.put(id, work.stream);
@@ -312,24 +311,6 @@ impl Writer {
         Box::pin(self.run(jobs)).await;
         Box::pin(self.run(second)).await;
     }
-}
-
-/// The last event of a stored unit, as the log has it now.
-fn last_event(unit: &Unit, first_position: i64, recorded_at: DateTime<Utc>) -> Option<StoredEvent> {
-    let event = unit.events.last()?;
-    let before = i64::try_from(unit.events.len()).ok()? - 1;
-    Some(StoredEvent {
-        tenant_id: unit.stream.tenant_id,
-        position: first_position + before,
-        aggregate_type: unit.stream.aggregate_type.to_owned(),
-        aggregate_id: unit.stream.aggregate_id,
-        sequence: unit.first_sequence + before,
-        event_type: event.event_type.clone(),
-        event_version: event.event_version.clone(),
-        payload: event.payload.clone(),
-        metadata: event.metadata.clone(),
-        recorded_at,
-    })
 }
 
 pub(crate) fn tenant_stream(tenant_id: TenantId) -> StreamId {
