@@ -24,21 +24,23 @@ BEGIN
     END LOOP;
 END $$;
 
--- Those that the side that is read has and the shadow side has not. Nothing to do when none is missing.
-CREATE OR REPLACE FUNCTION rebuild.make_shadow_indexes(tables text[]) RETURNS void
+-- One of those that the side that is read has and the shadow side has not; false when none is missing. One at a time, because until the
+-- commit nobody writes that table, and an erasure blanks rows of both sides.
+CREATE OR REPLACE FUNCTION rebuild.make_shadow_index(tables text[]) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
-    missing record;
+    missing text;
 BEGIN
     PERFORM rebuild.refuse_runtime_tables(tables);
-    FOR missing IN
-        SELECT p.index_name, p.definition FROM rebuild.plain_indexes('public', tables) p
-        WHERE NOT EXISTS (SELECT FROM rebuild.plain_indexes('shadow', tables) s WHERE s.index_name = p.index_name)
-        ORDER BY p.index_name
-    LOOP
-        -- `CREATE INDEX name ON public.table USING …`: the first one is the table's.
-        EXECUTE pg_catalog.overlay(missing.definition, ' ON shadow.', pg_catalog.strpos(missing.definition, ' ON public.'), 11);
-    END LOOP;
+    SELECT p.definition INTO missing FROM rebuild.plain_indexes('public', tables) p
+    WHERE NOT EXISTS (SELECT FROM rebuild.plain_indexes('shadow', tables) s WHERE s.index_name = p.index_name)
+    ORDER BY p.index_name LIMIT 1;
+    IF missing IS NULL THEN
+        RETURN false;
+    END IF;
+    -- `CREATE INDEX name ON public.table USING …`: the first one is the table's.
+    EXECUTE pg_catalog.overlay(missing, ' ON shadow.', pg_catalog.strpos(missing, ' ON public.'), 11);
+    RETURN true;
 END $$;
 
 DO $$
@@ -47,7 +49,7 @@ DECLARE
 BEGIN
     FOR made IN
         SELECT p.oid::regprocedure AS signature, p.proname FROM pg_proc p
-        WHERE p.pronamespace = 'rebuild'::regnamespace AND p.proname IN ('plain_indexes', 'drop_shadow_indexes', 'make_shadow_indexes')
+        WHERE p.pronamespace = 'rebuild'::regnamespace AND p.proname IN ('plain_indexes', 'drop_shadow_indexes', 'make_shadow_index')
     LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', made.signature);
         EXECUTE format('ALTER FUNCTION %s OWNER TO holdfast_owner', made.signature);

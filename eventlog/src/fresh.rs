@@ -63,3 +63,42 @@ impl Listening {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, HashMap};
+
+    use chrono::DateTime;
+    use holdfast_domain::kernel::TenantId;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::types::{HeadMove, NewEvent, StreamId, Unit};
+
+    fn append(fresh: &Fresh, position: i64) {
+        let tenant_id = TenantId(Uuid::nil());
+        let event = NewEvent { event_type: "wallet.opened".into(), event_version: "1".into(), payload: "{}".into(), metadata: "{}".into() };
+        let stream = StreamId { tenant_id, aggregate_type: "wallet", aggregate_id: Uuid::nil() };
+        let unit = Unit { stream, first_sequence: position, events: vec![event], receipts: Vec::new(), claims: Vec::new(), gated: false };
+        let moved = HeadMove { before: position - 1, after: position, recorded_at: DateTime::UNIX_EPOCH };
+        let refused = Unit { first_sequence: 1, ..unit.clone() };
+        let batch = Batch { units: vec![refused, unit], known: HashMap::new() };
+        let units = vec![UnitOutcome::SequenceTaken, UnitOutcome::Stored { first_position: position }];
+        fresh.tell(&batch, &Appended { heads: BTreeMap::from([(tenant_id, moved)]), units });
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_is_slow_loses_the_oldest_and_goes_on() {
+        let fresh = Fresh::new();
+        append(&fresh, 1); // nobody listens
+        let mut listening = fresh.listen();
+        let waiting = i64::try_from(WAITING_APPENDS).unwrap();
+        (2..=waiting + 11).for_each(|position| append(&fresh, position));
+        let mut heard = Vec::new();
+        drop(fresh);
+        while let Some(events) = listening.next().await {
+            heard.extend(events.iter().map(|event| event.position));
+        }
+        assert!(heard.iter().copied().eq(12..=waiting + 11), "{heard:?}");
+    }
+}

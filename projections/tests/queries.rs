@@ -257,6 +257,10 @@ async fn many_readers_of_single_rows_each_get_their_own_and_of_their_tenant_alon
         });
         let positions = futures::future::join_all(readings).await;
         assert!(positions.iter().all(|position| *position == history.head()));
+        // Somebody who has gone takes nobody with him.
+        let gone = (0..50).map(|at| tokio::time::timeout(std::time::Duration::ZERO, by_key.find(history.tenant, Uuid::from_u128(at))));
+        futures::future::join_all(gone).await;
+        assert!(wallet::balance(&by_key, history.tenant, wallet(&history, 0), None).await.unwrap().value.is_some());
         let nobodys = WalletId(Uuid::from_u128(7));
         assert!(wallet::balance(&by_key, history.tenant, nobodys, None).await.unwrap().value.is_none());
     })

@@ -50,7 +50,7 @@ const DEFINERS: [&str; 7] = [
     "rebuild.drop_shadow_indexes",
     "rebuild.empty_shadow",
     "rebuild.exchange_checkpoints",
-    "rebuild.make_shadow_indexes",
+    "rebuild.make_shadow_index",
     "rebuild.refuse_older_side",
     "rebuild.swap_sides",
     "rebuild.swap_tenant",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use holdfast_domain::kernel::TenantId;
 use holdfast_eventlog::db::Tx;
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{Decode, PgConnection, Postgres, Type};
 use uuid::Uuid;
 
 use crate::rebuild::compare::{Comparison, Diff};
@@ -193,11 +193,12 @@ impl Run {
         let targets = live_positions(&mut connection, self.name(), self.tenant, false).await?;
         drop(connection);
         if self.tenant.is_none() {
-            self.index("drop").await?;
+            self.in_own_time::<()>("SELECT rebuild.drop_shadow_indexes($1)").await?;
         }
         self.folder.progress.expect(targets.iter().map(|(_, position)| position).sum());
         self.fold(targets).await?;
-        self.index("make").await?; // also those that an interrupted rebuild of all has left out
+        // Also those that an interrupted rebuild of all has left out.
+        while self.in_own_time("SELECT rebuild.make_shadow_index($1)").await? {}
         self.save("comparing").await?;
         let mut comparison = Comparison::of(self.tables.clone());
         let mut connection = self.rebuilder.live.acquire().await?;
@@ -215,13 +216,17 @@ impl Run {
         Ok(diff)
     }
 
-    /// `drop`s the indexes of the shadow side that no key needs, or `make`s those that are missing, however long it takes.
-    async fn index(&self, what: &str) -> Result<(), RebuildError> {
+    /// A statement about the tables' indexes on the shadow side, however long it takes.
+    async fn in_own_time<T>(&self, sql: &str) -> Result<T, RebuildError>
+    where
+        T: for<'r> Decode<'r, Postgres> + Type<Postgres> + Send + Unpin,
+    {
         let names: Vec<&str> = self.tables.iter().map(|table| table.name).collect();
         // An autovacuum of what was just filled gives way after a second (`deadlock_timeout`): as long as our own patience with locks.
         let mut tx = self.rebuilder.live.begin_with("BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'").await?;
-        sqlx::query(&format!("SELECT rebuild.{what}_shadow_indexes($1)")).bind(&names).execute(&mut *tx).await?;
-        Ok(tx.commit().await?)
+        let answer = sqlx::query_scalar(sql).bind(&names).fetch_one(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(answer)
     }
 
     /// With the progress on record each second.
