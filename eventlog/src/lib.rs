@@ -7,6 +7,7 @@ mod error;
 mod fresh;
 mod json;
 mod load;
+mod moves;
 mod read;
 mod retry;
 mod snapshot;
@@ -22,9 +23,12 @@ pub mod relay;
 pub mod seal;
 pub mod subscription;
 
+use std::sync::Arc;
+
 pub use append::LockedTenant;
 pub use error::{AppendError, LogError};
 pub use fresh::Fresh;
+use moves::Moves;
 pub use retry::seed as seed_pauses;
 pub use snapshot::Snapshot;
 pub use types::{
@@ -45,12 +49,13 @@ pub mod statements {
 pub struct EventLog {
     pool: db::Pool,
     fresh: Option<Fresh>,
+    moves: Arc<Moves>,
 }
 
 impl EventLog {
     #[must_use]
     pub fn new(pool: db::Pool) -> Self {
-        Self { pool, fresh: None }
+        Self { pool, fresh: None, moves: Arc::default() }
     }
 
     /// Tells what it appends; subscriptions to it listen to what others of the process append.

@@ -127,8 +127,8 @@ impl EventLog {
         Ok(rows.into_iter().map(|(tenant_id, position)| (TenantId(tenant_id), position)).collect())
     }
 
-    /// Moves a subscription's checkpoint in one statement, for a batch that leaves nothing else to store; false: it was not at
-    /// `from`, and stays.
+    /// Moves a subscription's checkpoint, for a batch that leaves nothing else to store; together with others that are to be moved at the
+    /// same time. False: it was not at `from`, and stays.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -136,19 +136,7 @@ impl EventLog {
         if let Some(port) = self.pool.port() {
             return port.move_checkpoint_from(subscription, tenant_id, from, to).await;
         }
-        let mut connection = self.pool.acquire().await?;
-        let moved = sqlx::query(
-            "INSERT INTO subscription_checkpoints AS c (tenant_id, subscription, position) VALUES ($1, $2, $4)
-             ON CONFLICT (tenant_id, subscription) DO UPDATE SET position = excluded.position WHERE c.position = $3",
-        )
-        .bind(tenant_id.uuid())
-        .bind(subscription)
-        .bind(from)
-        .bind(to)
-        .execute(&mut *connection)
-        .await?;
-        connection.answered();
-        Ok(moved.rows_affected() == 1)
+        self.moves.make(&self.pool, subscription, tenant_id, from, to).await
     }
 
     /// Position and time of the last append of every tenant.

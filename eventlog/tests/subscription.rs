@@ -163,11 +163,14 @@ async fn a_consumer_with_a_pace_rests_between_batches_that_are_not_full_and_miss
         let memory = Arc::new(Memory { pace, ..Memory::named("paced") });
         let running = Running::start(&database, None, vec![memory.clone()], NEVER).await;
         memory.reaches(tenant_id, 20).await; // 7, 7, 6: the full ones do not rest
-        append(&log, tenant_id, 21, 3).await;
-        memory.reaches(tenant_id, 23).await;
+        for first in [21, 24] {
+            append(&log, tenant_id, first, 3).await;
+            memory.reaches(tenant_id, first + 2).await;
+        }
         let begun = memory.begun.lock().unwrap().clone();
-        assert!(begun.len() >= 4 && begun[2] - begun[0] < pace, "{begun:?}");
-        assert!(begun[2..].windows(2).all(|pair| pair[1] - pair[0] >= pace), "{begun:?}");
+        assert!(begun.len() >= 5 && begun[2] - begun[0] < pace, "{begun:?}");
+        // Until the next tick at least; and between two ticks lies one pace.
+        assert!(begun[2..].windows(3).all(|three| three[2] - three[0] >= pace), "{begun:?}");
         running.stop().await;
     })
     .await;

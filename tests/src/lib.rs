@@ -12,7 +12,6 @@ pub mod requirements;
 mod stream;
 pub mod things;
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -22,6 +21,7 @@ use anyhow::{Context as _, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use holdfast_api::auth::{Issuer, Keyring, Subject, TokenPolicy, now_s};
+use holdfast_api::embedded::free_port;
 use holdfast_domain::kernel::{PartyId, Role, TenantId};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use uuid::Uuid;
@@ -82,7 +82,7 @@ impl System {
         let seed: [u8; 32] = [seed, seed].concat().try_into().unwrap_or_default();
         let policy = TokenPolicy { issuer: ISSUER.to_owned(), audience: AUDIENCE.to_owned(), max_ttl_s: 3_600 };
         let issuer = Issuer::new(Arc::new(Keyring::try_new(Some(seed), &[]).context("signing key")?), policy);
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port(None)?;
         let mut system = Self { folder, databases, admin, issuer, base_url: format!("http://127.0.0.1:{port}"), nats_url, process: None };
         system.write_settings(port, &seed, more)?;
         system.run(&["migrate"])?;

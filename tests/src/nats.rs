@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use holdfast_api::embedded::free_port;
 use uuid::Uuid;
 
 /// Killed and deleted when dropped.
@@ -18,7 +19,7 @@ impl NatsServer {
     /// # Errors
     /// When there is no nats-server or it does not start.
     pub async fn start() -> anyhow::Result<Self> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port(None)?;
         let folder = std::env::temp_dir().join(format!("holdfast-nats-{}", Uuid::new_v4().simple()));
         std::fs::create_dir_all(&folder)?;
         let mut server = Self { folder, port, process: None };
@@ -43,8 +44,11 @@ impl NatsServer {
             .stderr(Stdio::null())
             .spawn()
             .context("nats-server")?;
-        self.process = Some(child);
+        let child = self.process.insert(child);
         for _ in 0..200 {
+            if let Some(status) = child.try_wait()? {
+                bail!("nats-server ended with {status}");
+            }
             if tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
                 return Ok(());
             }

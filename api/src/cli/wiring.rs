@@ -218,7 +218,8 @@ impl Shop<'_> {
     async fn projector(&mut self) -> anyhow::Result<()> {
         let connections = self.settings.database.connections.projector;
         let keys = pool(self.settings, Side::Write, DatabaseRole::Projector, 2).await?;
-        let read = pool(self.settings, Side::Read, DatabaseRole::Projector, connections).await?;
+        let lazy = PoolSettings { max_connections: connections, commits: Commits::Lazy, ..PoolSettings::default() };
+        let read = connect(self.settings, Side::Read, DatabaseRole::Projector, lazy).await?;
         let keys: Arc<dyn holdfast_projections::personal::Keys> = Arc::new(StoredKeys::new(keys, self.settings.kms()?));
         self.consumers.extend(holdfast_projections::projectors(&read, &keys));
         let rebuilder = super::projections::rebuilder(self.settings).await?;

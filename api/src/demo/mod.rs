@@ -25,6 +25,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use uuid::Uuid;
 
 use crate::auth::Issuer;
+use crate::embedded::free_port;
 use cast::Cast;
 use client::Http;
 use money::{Bank, Contested};
@@ -69,8 +70,7 @@ impl System {
     /// # Errors
     /// When it does not get ready; says where its log is.
     pub async fn start(folder: PathBuf, profile: &'static str, scenario: Option<PathBuf>) -> anyhow::Result<Self> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).context("no free port")?.port();
-        let listen = format!("127.0.0.1:{port}");
+        let listen = format!("127.0.0.1:{}", free_port(None)?);
         let url = format!("http://{listen}");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let log_file = folder.join("demo-server.log");

@@ -16,6 +16,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 
 use crate::settings::Profile;
+pub use process::free_port;
 use state::State;
 
 /// Where everything is kept unless `--folder` says otherwise.

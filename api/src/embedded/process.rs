@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::process::Command;
+use uuid::Uuid;
 
 /// Creates `folder`; others may enter it (a server may run as another user) but the files in it are private.
 pub(super) fn make_private_folder(folder: &Path) -> anyhow::Result<()> {
@@ -29,13 +31,18 @@ pub(super) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     written.and_then(|()| fs::rename(&temporary, path)).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// `remembered` when it is still free, else another one that is.
-pub(super) fn free_port(remembered: Option<u16>) -> anyhow::Result<u16> {
-    if let Some(port) = remembered.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()) {
-        return Ok(port);
-    }
-    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free port on 127.0.0.1")?;
-    Ok(listener.local_addr()?.port())
+/// Ports that the kernel gives to no client of its own choice: a client that tries again and again while a server starts would
+/// sooner or later be given the server's port, and talk to itself.
+const PORTS: Range<u16> = 10_000..32_000;
+
+/// A port of loopback that nobody listens on: `remembered` when it is still free, else any of [`PORTS`].
+///
+/// # Errors
+/// When none is found.
+pub fn free_port(remembered: Option<u16>) -> anyhow::Result<u16> {
+    let drawn = std::iter::repeat_with(|| PORTS.start + u16::try_from(Uuid::new_v4().as_u128() % PORTS.len() as u128).unwrap_or_default());
+    let mut candidates = remembered.into_iter().chain(drawn.take(1_000));
+    candidates.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).context("no free port on 127.0.0.1")
 }
 
 /// The pid in the first line of `path`, if such a process lives.

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use holdfast_api::embedded::free_port;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -88,5 +89,5 @@ async fn answers(address: SocketAddr) -> bool {
 /// # Errors
 /// When there is none.
 pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(std::net::TcpListener::bind(("127.0.0.1", 0)).context("no port is free")?.local_addr()?)
+    Ok(SocketAddr::from(([127, 0, 0, 1], free_port(None)?)))
 }

@@ -20,6 +20,7 @@ const SUBSCRIPTION: &str = "deadlines";
 /// The consumer behind the deadlines table.
 pub struct DeadlineTracker {
     pool: Pool,
+    checkpoints: EventLog,
 }
 
 /// One row's key within the tenant.
@@ -29,7 +30,7 @@ impl DeadlineTracker {
     /// `pool`: the role `reactor`.
     #[must_use]
     pub fn new(pool: Pool) -> Self {
-        Self { pool }
+        Self { checkpoints: EventLog::new(pool.clone()), pool }
     }
 
     async fn consume_batch(&self, tenant_id: TenantId, after: i64, events: &[Arc<FeedEvent>]) -> Result<(), ConsumeError> {
@@ -43,7 +44,7 @@ impl DeadlineTracker {
             last = recorded.position;
         }
         if rows.is_empty() {
-            return pass(&self.pool, SUBSCRIPTION, tenant_id, after, last).await;
+            return pass(&self.pool, &self.checkpoints, SUBSCRIPTION, tenant_id, after, last).await;
         }
         let mut tx = self.pool.begin().await?;
         lock_checkpoint(&mut tx, SUBSCRIPTION, tenant_id, after).await?;
@@ -117,7 +118,7 @@ impl Consumer for DeadlineTracker {
     }
 
     fn checkpoints(&self) -> BoxFuture<'_, Result<HashMap<TenantId, i64>, ConsumeError>> {
-        async { Ok(EventLog::new(self.pool.clone()).checkpoints(SUBSCRIPTION).await?) }.boxed()
+        async { Ok(self.checkpoints.checkpoints(SUBSCRIPTION).await?) }.boxed()
     }
 
     fn consume<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>> {

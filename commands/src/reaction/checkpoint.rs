@@ -6,7 +6,14 @@ use holdfast_eventlog::db::{Pool, Tx};
 use holdfast_eventlog::subscription::ConsumeError;
 
 /// For a batch that leaves nothing else to store.
-pub(crate) async fn pass(pool: &Pool, subscription: &str, tenant_id: TenantId, after: i64, to: i64) -> Result<(), ConsumeError> {
+pub(crate) async fn pass(
+    pool: &Pool,
+    checkpoints: &EventLog,
+    subscription: &str,
+    tenant_id: TenantId,
+    after: i64,
+    to: i64,
+) -> Result<(), ConsumeError> {
     if pool.port().is_some() {
         // The stand-in waits for a row's lock in transactions only.
         let mut tx = pool.begin().await?;
@@ -14,7 +21,7 @@ pub(crate) async fn pass(pool: &Pool, subscription: &str, tenant_id: TenantId, a
         move_checkpoint(&mut tx, subscription, tenant_id, to).await?;
         return Ok(tx.commit().await?);
     }
-    let moved = EventLog::new(pool.clone()).move_checkpoint(subscription, tenant_id, after, to).await?;
+    let moved = checkpoints.move_checkpoint(subscription, tenant_id, after, to).await?;
     if moved { Ok(()) } else { Err(ConsumeError::Moved) }
 }
 

@@ -38,6 +38,8 @@ pub struct Reactor {
     pace: Duration,
     log: EventLog,
     pool: Pool,
+    /// Those of this subscription, over `pool`.
+    checkpoints: EventLog,
     writers: Writers,
     rules: Vec<Arc<dyn Rule>>,
 }
@@ -66,7 +68,15 @@ impl Reactor {
     #[must_use]
     pub fn new(log: EventLog, pool: Pool, writers: Writers) -> Self {
         let rules = crate::reaction::all().into_iter().map(|reaction| Arc::new(reaction) as Arc<dyn Rule>).collect();
-        Self { subscription: "reactor", pace: Duration::from_millis(12), log, pool, writers, rules }
+        Self {
+            subscription: "reactor",
+            pace: Duration::from_millis(12),
+            log,
+            checkpoints: EventLog::new(pool.clone()),
+            pool,
+            writers,
+            rules,
+        }
     }
 
     /// The same for the effects, which reach what lies outside through `ports`.
@@ -74,7 +84,15 @@ impl Reactor {
     pub fn of_effects(log: EventLog, pool: Pool, writers: Writers, ports: &Ports) -> Self {
         let bound = |effect: crate::effect::Effect| Arc::new(effect.with(ports.clone())) as Arc<dyn Rule>;
         let rules = crate::effect::all().into_iter().map(bound).collect();
-        Self { subscription: "effects", pace: Duration::from_millis(50), log, pool, writers, rules }
+        Self {
+            subscription: "effects",
+            pace: Duration::from_millis(50),
+            log,
+            checkpoints: EventLog::new(pool.clone()),
+            pool,
+            writers,
+            rules,
+        }
     }
 
     fn tasks<'a>(&'a self, event: &'a Recorded<AnyEvent>) -> impl Iterator<Item = Task<'a>> {
@@ -269,7 +287,7 @@ impl Reactor {
     async fn store(&self, tenant_id: TenantId, after: i64, last: i64, results: &Results) -> Result<(), ConsumeError> {
         if results.refused.is_empty() && results.parked.is_empty() {
             failpoint::reached("reactor.before_commit");
-            return pass(&self.pool, self.subscription, tenant_id, after, last).await;
+            return pass(&self.pool, &self.checkpoints, self.subscription, tenant_id, after, last).await;
         }
         let mut tx: Tx = self.pool.begin().await?;
         lock_checkpoint(&mut tx, self.subscription, tenant_id, after).await?;
@@ -292,7 +310,7 @@ impl Consumer for Reactor {
     }
 
     fn checkpoints(&self) -> BoxFuture<'_, Result<HashMap<TenantId, i64>, ConsumeError>> {
-        async { Ok(EventLog::new(self.pool.clone()).checkpoints(self.subscription).await?) }.boxed()
+        async { Ok(self.checkpoints.checkpoints(self.subscription).await?) }.boxed()
     }
 
     fn consume<'a>(&'a self, tenant_id: TenantId, after: i64, events: &'a [Arc<FeedEvent>]) -> BoxFuture<'a, Result<(), ConsumeError>> {

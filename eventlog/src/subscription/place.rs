@@ -43,13 +43,14 @@ impl Place {
         self.started = Some(Instant::now());
     }
 
-    /// The next batch begins `pace` after this one began; when all are slow, because there is much to do, later.
-    pub(super) fn consumed(&mut self, through: i64, pace: Duration) {
+    /// The next batch begins `pace` after this one began; when all are slow, because there is much to do, later. Always at one of the ticks
+    /// of `pace` since `epoch`, so that tenants are served together and what is the same for them is done once.
+    pub(super) fn consumed(&mut self, through: i64, epoch: Instant, pace: Duration) {
         let now = Instant::now();
         self.checkpoint = through;
         self.busy = false;
         self.failures = 0;
-        let until = |started: Instant| started + pace.max((2 * (now - started)).min(2 * pace));
+        let until = |started: Instant| tick(epoch, pace, started + pace.max((2 * (now - started)).min(2 * pace)));
         self.pause = self.started.map(until).filter(|until| *until > now);
     }
 
@@ -59,5 +60,36 @@ impl Place {
         self.pause = Some(Instant::now() + retry::backoff(self.failures));
         self.failures += 1;
         self.failures
+    }
+}
+
+/// The last one that is not after `time`.
+fn tick(epoch: Instant, pace: Duration, time: Instant) -> Instant {
+    let since = time.saturating_duration_since(epoch).as_nanos();
+    let beyond = since.checked_rem(pace.as_nanos()).and_then(|beyond| u64::try_from(beyond).ok()).unwrap_or(0);
+    time - Duration::from_nanos(beyond)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn tenants_that_were_served_at_different_times_go_on_together() {
+        let (epoch, pace) = (Instant::now(), Duration::from_millis(20));
+        let mut pauses = Vec::new();
+        for at_ms in [41, 47, 58] {
+            tokio::time::sleep_until(epoch + Duration::from_millis(at_ms)).await;
+            let mut place = Place { reached: 2, ..Place::default() };
+            place.start();
+            place.consumed(1, epoch, pace);
+            pauses.push(place.paused_until());
+        }
+        let next = |ms| Some(epoch + Duration::from_millis(ms));
+        assert_eq!(pauses, [next(60), next(60), next(60)]);
+        let mut place = Place { reached: 2, ..Place::default() };
+        place.start();
+        place.consumed(1, epoch, Duration::ZERO);
+        assert_eq!(place.paused_until(), None, "without a pace nobody rests");
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Runner {
     paused: BTreeSet<(Instant, TenantId)>,
     working: JoinSet<Result<i64, ConsumeError>>,
     worked_on: HashMap<Id, TenantId>,
+    /// When the ticks of the consumer's pace began.
+    epoch: Instant,
     refresh: bool,
     sweeps: u32,
     /// Thousands of tenants may fail for one reason: one line a while is enough.
@@ -51,6 +53,7 @@ impl Runner {
             paused: BTreeSet::new(),
             working: JoinSet::new(),
             worked_on: HashMap::new(),
+            epoch: Instant::now(),
             refresh: true,
             sweeps: 0,
             warned: None,
@@ -189,7 +192,7 @@ impl Runner {
                 }
                 let is_full = usize::try_from(through - place.checkpoint).is_ok_and(|events| events >= self.settings.batch);
                 let rests = self.settings.rests && !is_full;
-                place.consumed(through, if rests { self.consumer.pace() } else { Duration::ZERO });
+                place.consumed(through, self.epoch, if rests { self.consumer.pace() } else { Duration::ZERO });
                 self.enqueue(tenant_id);
             }
             Err(ConsumeError::Moved) => {

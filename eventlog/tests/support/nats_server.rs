@@ -9,6 +9,12 @@ use holdfast_eventlog::nats::{Nats, NatsSettings};
 use nkeys::KeyPair;
 use uuid::Uuid;
 
+/// One that the kernel gives to no client: those that wait for the server to start would sooner or later be given its port.
+fn free_port() -> u16 {
+    let drawn = std::iter::repeat_with(|| 10_000 + u16::try_from(Uuid::new_v4().as_u128() % 20_000).unwrap());
+    drawn.take(1_000).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+}
+
 /// Killed and deleted when dropped.
 pub(crate) struct NatsServer {
     folder: PathBuf,
@@ -21,7 +27,7 @@ pub(crate) struct NatsServer {
 
 impl NatsServer {
     pub(crate) async fn start() -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let folder = std::env::temp_dir().join(format!("holdfast-nats-{}", Uuid::new_v4().simple()));
         std::fs::create_dir_all(&folder).unwrap();
         let [relay, subscriber, admin] = [(); 3].map(|()| KeyPair::new_user());

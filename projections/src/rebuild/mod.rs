@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_domain::kernel::TenantId;
-use holdfast_eventlog::db::{Pool, PoolSettings};
+use holdfast_eventlog::db::{Commits, Pool, PoolSettings};
 use holdfast_eventlog::{EventLog, LogError};
 use uuid::Uuid;
 
@@ -50,7 +50,7 @@ pub fn pool_settings() -> [PoolSettings; 2] {
         lock_timeout: Duration::from_secs(1),
         ..PoolSettings::default()
     };
-    let shadow = PoolSettings { search_path: Some("shadow"), ..patient.clone() };
+    let shadow = PoolSettings { search_path: Some("shadow"), commits: Commits::Lazy, ..patient.clone() };
     [patient, shadow]
 }
 

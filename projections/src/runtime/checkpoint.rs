@@ -112,6 +112,45 @@ pub(super) async fn advance(
     Ok(Stamp { position, xmin })
 }
 
+/// The same in autocommit and for the live side, without a lock before it: fails, and writes nothing, unless every checkpoint has the
+/// row `from`, nobody holds one, and nobody was told to wait. The statement has locks on its tables before it runs, and whoever exchanges
+/// tables holds checkpoints and waits for those: so no checkpoint is waited for. The checkpoints come first, because the answer depends on
+/// them and on nothing that is written.
+pub(super) async fn advance_from(
+    pool: &Pool,
+    tenant_id: TenantId,
+    projections: &[&str],
+    from: Stamp,
+    position: i64,
+    writes: Writes,
+) -> Result<Stamp, sqlx::Error> {
+    let mut statement = writes.statement(tenant_id)?;
+    let (names, reached, channel) = (statement.bind(projections)?, statement.bind(position)?, statement.bind(CHANNEL)?);
+    let (before, written_by) = (statement.bind(from.position)?, statement.bind(from.xmin.to_string())?);
+    // Division by zero is the refusal.
+    let end = format!(
+        "held AS MATERIALIZED (
+             SELECT c.projection FROM projection_checkpoints c
+             WHERE c.tenant_id = $1 AND c.projection = ANY({names}) AND c.position = {before} AND c.xmin = {written_by}::text::xid
+               AND NOT EXISTS (SELECT FROM projection_failures f WHERE f.tenant_id = $1 AND f.projection = c.projection)
+               AND NOT EXISTS (SELECT FROM rebuild.projection_pauses p WHERE p.projection = c.projection
+                               AND p.tenant_id IN ($1, '00000000-0000-0000-0000-000000000000'))
+             FOR UPDATE OF c SKIP LOCKED
+         ), moved AS (
+             UPDATE projection_checkpoints c SET position = {reached} FROM held
+             WHERE c.tenant_id = $1 AND c.projection = held.projection RETURNING c.projection
+         ), told AS MATERIALIZED (
+             SELECT count(*) AS moved, pg_notify({channel}, $1::text || ' ' || string_agg(projection, ',') || ' ' || {reached}::bigint)
+             FROM moved
+         )
+         SELECT pg_current_xact_id()::xid::text::bigint / (moved = cardinality({names}::text[]))::int FROM told"
+    );
+    let mut connection = pool.acquire().await?;
+    let xmin = statement.run(&mut connection, &end).await?;
+    connection.answered();
+    Ok(Stamp { position, xmin })
+}
+
 /// Projections that were told to wait, with the tenants for which; the nil id stands for all.
 pub(super) async fn pauses(pool: &Pool, projections: &[&str]) -> Result<Vec<(String, Uuid)>, sqlx::Error> {
     sqlx::query_as("SELECT projection, tenant_id FROM rebuild.projection_pauses WHERE projection = ANY($1)")

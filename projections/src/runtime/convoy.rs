@@ -21,6 +21,7 @@ use crate::runtime::checkpoint::{self, Checkpoint, Locked, Side};
 use crate::runtime::memory::{Stamp, Stretch};
 use crate::runtime::projection::FoldError;
 use crate::runtime::projector::BatchError;
+use crate::runtime::reads::Expecting;
 use crate::runtime::writes::Writes;
 use crate::runtime::{ApplyError, Event, Projection, Projector};
 
@@ -30,7 +31,8 @@ pub(super) const CONVOY: &str = "projections";
 /// Readers see what they wrote a few milliseconds after; the work of a batch is mostly its round trips.
 const PACE: Duration = Duration::from_millis(20);
 
-/// All of `projections`, together and each alone, for one shared feed.
+/// All of `projections`, together and each alone, for one shared feed. `pool` commits lazily: lost in a crash, rows and checkpoints are lost
+/// together and come again from the log.
 #[must_use]
 pub fn convoy(projections: Vec<Projection>, pool: &Pool, keys: &Arc<dyn Keys>) -> Vec<Arc<dyn Consumer>> {
     let stragglers = Arc::new(Stragglers::default());
@@ -170,12 +172,17 @@ impl Convoy {
             .map_err(FoldError::from)?;
         let opened = Opened::of_batch(self.keys.as_ref(), tenant_id, &recorded).await?;
         let events: Vec<Event<'_>> = recorded.into_iter().map(|recorded| Event::new(recorded, &opened)).collect();
+        if let Some(left) = self.left(tenant_id, after) {
+            match self.go_on(tenant_id, left, last.position, &events).await {
+                Ok(()) => return Ok(()),
+                Err(error) => tracing::debug!(%tenant_id, after, %error, "projections do not stand as they were left"),
+            }
+        }
         if after == 0 {
             let new: Vec<_> = self.members.iter().map(|member| (name(member), member.projection().version())).collect();
             checkpoint::begin(&self.pool, tenant_id, &new).await?;
         }
-        // Lost in a crash, rows and checkpoints are lost together and come again from the log: no need to wait for the disk.
-        let mut tx = self.pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?;
+        let mut tx = self.pool.begin().await?;
         match self.fold_in(&mut tx, tenant_id, after, last.position, &events).await {
             Ok((written, moved)) => {
                 failpoint::reached("projector.before_commit");
@@ -189,6 +196,36 @@ impl Convoy {
                 Err(error)
             }
         }
+    }
+
+    /// Where this process left all projections, if that is `after` and one transaction moved them there together.
+    fn left(&self, tenant_id: TenantId, after: i64) -> Option<Stamp> {
+        let mut left = self.members.iter().map(|member| member.projection().left(tenant_id));
+        let first = left.next().flatten().filter(|first| first.position == after)?;
+        left.all(|other| other == Some(first)).then_some(first)
+    }
+
+    /// All projections go on from there, without a lock before they fold (decision 0024). When that fails nothing is written, and what
+    /// is remembered of them ends.
+    async fn go_on(&self, tenant_id: TenantId, left: Stamp, last: i64, events: &[Event<'_>]) -> Result<(), FoldError> {
+        let names = self.names();
+        let mut expecting = Expecting::new(&self.pool, tenant_id, &names, left);
+        let (mut moved, mut writes) = (Vec::with_capacity(names.len()), Writes::default());
+        for member in &self.members {
+            let stretch = member.projection().resume(tenant_id, left);
+            if let Err(error) = member.projection().fold(&mut expecting, tenant_id, events, stretch, &mut writes).await {
+                expecting.give_up().await?;
+                return Err(error);
+            }
+            moved.push((member, stretch));
+        }
+        let written = expecting.write(last, writes).await?;
+        for (member, stretch) in moved {
+            member.projection().keep(tenant_id, written, stretch);
+            metrics::counter!("holdfast_projection_events_total", "projection" => name(member)).increment(events.len() as u64);
+        }
+        failpoint::reached("projector.after_commit");
+        Ok(())
     }
 
     async fn fold_in(
@@ -209,7 +246,7 @@ impl Convoy {
             let stretch = member.projection().resume(tenant_id, *from);
             let new = new_to(from.position, after, events);
             if !new.is_empty() {
-                member.projection().fold(tx, tenant_id, new, stretch, &mut writes).await?;
+                member.projection().fold(&mut **tx, tenant_id, new, stretch, &mut writes).await?;
             }
             metrics::counter!("holdfast_projection_events_total", "projection" => name(member)).increment(new.len() as u64);
             moved.push((*member, stretch));

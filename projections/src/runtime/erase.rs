@@ -9,20 +9,22 @@ use serde_json::{Map, Value};
 use sqlx::PgConnection;
 
 use crate::runtime::projection::FoldError;
+use crate::runtime::reads::Reads;
 use crate::runtime::{ApplyError, Table};
 
 /// Reads the tenant's rows of the table once per person: erasures are rare. The side that a swap has put away holds values of
 /// theirs too, and nobody folds it: it is blanked with the other.
 pub(super) async fn erase(
-    connection: &mut PgConnection,
+    reads: &mut dyn Reads,
     tenant_id: TenantId,
     table: Table,
     personal: &[&str],
     subjects: &BTreeSet<PartyId>,
 ) -> Result<(), FoldError> {
-    if personal.is_empty() {
+    if personal.is_empty() || subjects.is_empty() {
         return Ok(());
     }
+    let connection = reads.connection().await?;
     for side in ["", "shadow."] {
         erase_on(connection, tenant_id, &table.select_about(side, personal), &table.update_personal(side, personal), personal, subjects)
             .await?;

@@ -44,6 +44,11 @@ impl Stretches {
         Self(Mutex::new(LruCache::unbounded()))
     }
 
+    /// The row of the checkpoint after our last transaction; none when it did not end well.
+    pub(super) fn left(&self, tenant_id: TenantId) -> Option<Stamp> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).peek(&tenant_id).map(|(stamp, _)| *stamp)
+    }
+
     /// The stretch that a checkpoint with this row goes on with. It is taken out: a transaction that fails ends it.
     pub(super) fn resume(&self, tenant_id: TenantId, found: Stamp) -> Stretch {
         let left = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop(&tenant_id);

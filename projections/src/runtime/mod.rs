@@ -10,6 +10,7 @@ mod failures;
 mod memory; // of the rows that were written last
 mod projection;
 mod projector;
+mod reads; // rows that nobody remembers
 mod series;
 mod table;
 mod verify;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
 use serde::de::DeserializeOwned;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::runtime::erase::erase;
 use crate::runtime::memory::{Rows, Stamp, Stretch, Stretches};
+use crate::runtime::reads::Reads;
 use crate::runtime::series::SeriesFold;
 use crate::runtime::writes::{Write, Writes};
 use crate::runtime::{ApplyError, Event, Facts, Series, Table, View};
@@ -31,6 +31,9 @@ pub(crate) enum FoldError {
     Apply(#[from] ApplyError),
     #[error("the read database refused or did not answer")]
     Database(#[from] sqlx::Error),
+    /// Nothing was written.
+    #[error("somebody else has moved the checkpoint")]
+    Moved,
 }
 
 /// A table with its row type forgotten.
@@ -48,7 +51,7 @@ pub(super) trait Fold: Send + Sync {
     /// At most one statement, to read, however many events there are; what is to be written goes into `writes`.
     fn fold<'a>(
         &'a self,
-        connection: &'a mut PgConnection,
+        reads: &'a mut dyn Reads,
         tenant_id: TenantId,
         events: &'a [Event<'a>],
         stretch: Stretch,
@@ -105,6 +108,11 @@ impl Projection {
         self.tables.iter().map(|table| Ok((table.table(), table.rebuild(events)?))).collect()
     }
 
+    /// The row of its checkpoint, as this process left it.
+    pub(super) fn left(&self, tenant_id: TenantId) -> Option<Stamp> {
+        self.stretches.left(tenant_id)
+    }
+
     /// `found`: the locked row of its checkpoint.
     pub(super) fn resume(&self, tenant_id: TenantId, found: Stamp) -> Stretch {
         self.stretches.resume(tenant_id, found)
@@ -118,7 +126,7 @@ impl Projection {
     /// What is to be written goes into `writes`, which the caller sends.
     pub(crate) async fn fold(
         &self,
-        connection: &mut PgConnection,
+        reads: &mut dyn Reads,
         tenant_id: TenantId,
         events: &[Event<'_>],
         stretch: Stretch,
@@ -127,8 +135,8 @@ impl Projection {
         let erased: BTreeSet<_> = events.first().into_iter().flat_map(Event::erased_in_batch).collect();
         for table in &self.tables {
             // Before the fold: what the batch itself says about them it has opened as erased already.
-            erase(connection, tenant_id, table.table(), table.personal(), &erased).await?;
-            table.fold(connection, tenant_id, events, stretch, writes).await?;
+            erase(reads, tenant_id, table.table(), table.personal(), &erased).await?;
+            table.fold(reads, tenant_id, events, stretch, writes).await?;
         }
         Ok(())
     }
@@ -162,7 +170,7 @@ impl<V: View> Fold for ViewFold<V> {
 
     fn fold<'a>(
         &'a self,
-        connection: &'a mut PgConnection,
+        reads: &'a mut dyn Reads,
         tenant_id: TenantId,
         events: &'a [Event<'a>],
         stretch: Stretch,
@@ -178,13 +186,13 @@ impl<V: View> Fold for ViewFold<V> {
             }
             let mut stored = if V::REMEMBERED { self.written.recall(tenant_id, stretch, &touched) } else { HashMap::new() };
             touched.retain(|id| !stored.contains_key(id));
-            let read: Vec<V> = read(&mut *connection, &self.select, tenant_id, &touched).await?;
+            let read: Vec<V> = read(reads, &self.select, tenant_id, &touched).await?;
             stored.extend(read.into_iter().map(|row| (row.id(), row)));
             let rows = fold_rows::<V>(stored, events, &keys)?;
             if V::REMEMBERED {
                 self.written.note(tenant_id, stretch, rows.iter().map(|row| (row.id(), row.clone())));
             }
-            writes.add(&self.upsert, connection, &rows).await
+            writes.add(&self.upsert, reads, &rows).await
         })
     }
 }
@@ -203,7 +211,7 @@ fn fold_rows<V: View>(mut rows: HashMap<Uuid, V>, events: &[Event<'_>], keys: &[
 
 /// Rows of these ids; no question for none.
 pub(super) async fn read<R: DeserializeOwned>(
-    connection: &mut PgConnection,
+    reads: &mut dyn Reads,
     select: &str,
     tenant_id: TenantId,
     ids: &[Uuid],
@@ -211,7 +219,7 @@ pub(super) async fn read<R: DeserializeOwned>(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let stored: Vec<String> = sqlx::query_scalar(select).bind(tenant_id.uuid()).bind(ids).fetch_all(connection).await?;
+    let stored: Vec<String> = sqlx::query_scalar(select).bind(tenant_id.uuid()).bind(ids).fetch_all(reads.connection().await?).await?;
     Ok(stored.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>().map_err(ApplyError::from)?)
 }
 
@@ -235,13 +243,13 @@ impl<F: Facts> Fold for FactsFold<F> {
 
     fn fold<'a>(
         &'a self,
-        connection: &'a mut PgConnection,
+        reads: &'a mut dyn Reads,
         _tenant_id: TenantId,
         events: &'a [Event<'a>],
         _stretch: Stretch,
         writes: &'a mut Writes,
     ) -> BoxFuture<'a, Result<(), FoldError>> {
-        Box::pin(async move { writes.add(&self.insert, connection, &facts::<F>(events)?).await })
+        Box::pin(async move { writes.add(&self.insert, reads, &facts::<F>(events)?).await })
     }
 }
 

@@ -123,7 +123,8 @@ impl Consumer for Projector {
 }
 
 impl Projector {
-    /// `pool`: the read database as `holdfast_projector`.
+    /// `pool`: the read database as `holdfast_projector`, committing lazily: lost in a crash, rows and checkpoint are lost together and
+    /// come again from the log.
     #[must_use]
     pub fn new(projection: Projection, pool: Pool, keys: Arc<dyn Keys>) -> Self {
         Self { projection, pool, keys, side: Side::Live, convoy: None, idle: Mutex::default() }
@@ -193,8 +194,7 @@ impl Projector {
         if after == 0 {
             checkpoint::begin(&self.pool, tenant_id, &[(self.projection.name(), self.projection.version())]).await?;
         }
-        // Lost in a crash, rows and checkpoint are lost together and come again from the log: no need to wait for the disk.
-        let mut tx = self.pool.begin_with("BEGIN; SET LOCAL synchronous_commit = off").await?;
+        let mut tx = self.pool.begin().await?;
         match self.write_in(&mut tx, tenant_id, after, last.position, &events).await {
             Ok((written, stretch)) => {
                 failpoint::reached("projector.before_commit");
@@ -222,7 +222,7 @@ impl Projector {
         let found = self.lock_checkpoint(tx, tenant_id, after).await?;
         let stretch = self.projection.resume(tenant_id, found);
         let mut writes = Writes::default();
-        self.projection.fold(tx, tenant_id, events, stretch, &mut writes).await?;
+        self.projection.fold(&mut **tx, tenant_id, events, stretch, &mut writes).await?;
         let written = checkpoint::advance(tx, self.side, tenant_id, &[self.projection.name()], last, writes).await?;
         Ok((written, stretch))
     }
@@ -278,6 +278,7 @@ impl std::fmt::Debug for Projector {
 fn is_the_events_fault(error: &FoldError) -> bool {
     match error {
         FoldError::Apply(_) => true,
+        FoldError::Moved => false,
         FoldError::Database(error) => error
             .as_database_error()
             .and_then(sqlx::error::DatabaseError::code)
@@ -288,7 +289,7 @@ fn is_the_events_fault(error: &FoldError) -> bool {
 /// Never the database's own sentence, which may quote values.
 pub(crate) fn reason(error: &FoldError) -> String {
     match error {
-        FoldError::Apply(error) => error.to_string(),
+        error @ (FoldError::Apply(_) | FoldError::Moved) => error.to_string(),
         FoldError::Database(error) => {
             let refused = error.as_database_error();
             let code = refused.and_then(sqlx::error::DatabaseError::code).unwrap_or_default();

@@ -7,11 +7,11 @@ use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::runtime::memory::{Rows, Stretch};
 use crate::runtime::projection::{Fold, FoldError, read};
+use crate::runtime::reads::Reads;
 use crate::runtime::writes::{Write, Writes};
 use crate::runtime::{ApplyError, Event, Table};
 
@@ -59,7 +59,7 @@ impl<S: Series> Fold for SeriesFold<S> {
 
     fn fold<'a>(
         &'a self,
-        connection: &'a mut PgConnection,
+        reads: &'a mut dyn Reads,
         tenant_id: TenantId,
         events: &'a [Event<'a>],
         stretch: Stretch,
@@ -75,11 +75,11 @@ impl<S: Series> Fold for SeriesFold<S> {
             }
             let mut latest = self.last.recall(tenant_id, stretch, &touched);
             touched.retain(|id| !latest.contains_key(id));
-            let stored: Vec<S> = read(&mut *connection, &self.latest, tenant_id, &touched).await?;
+            let stored: Vec<S> = read(reads, &self.latest, tenant_id, &touched).await?;
             latest.extend(stored.into_iter().map(|row| (row.id(), row)));
             let rows = continued::<S>(latest, events, &ids)?;
             self.last.note(tenant_id, stretch, rows.iter().map(|row| (row.id(), row.clone())));
-            writes.add(&self.insert, connection, &rows).await
+            writes.add(&self.insert, reads, &rows).await
         })
     }
 }

@@ -11,6 +11,7 @@ use sqlx::{Arguments as _, Encode, PgConnection, Postgres, Type};
 
 use crate::runtime::columns::{Kind, Values, take_apart};
 use crate::runtime::projection::FoldError;
+use crate::runtime::reads::Reads;
 use crate::runtime::{ApplyError, Table};
 
 /// How rows get into one table.
@@ -44,7 +45,7 @@ impl Write {
     }
 
     /// As the database has the table; asked once.
-    async fn shape(&self, connection: &mut PgConnection) -> Result<Arc<Shape>, sqlx::Error> {
+    async fn shape(&self, reads: &mut dyn Reads) -> Result<Arc<Shape>, FoldError> {
         let known = self.known().clone();
         if let Some(known) = known {
             return Ok(known);
@@ -53,7 +54,7 @@ impl Write {
             "SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped",
         )
         .bind(self.table.name)
-        .fetch_all(connection)
+        .fetch_all(reads.connection().await?)
         .await?;
         let of = |name: &'static str| {
             let found = stored.iter().find(|(stored, _)| stored == name);
@@ -103,16 +104,11 @@ enum Rows {
 }
 
 impl Writes {
-    pub(super) async fn add<R: Serialize>(
-        &mut self,
-        write: &Arc<Write>,
-        connection: &mut PgConnection,
-        rows: &[R],
-    ) -> Result<(), FoldError> {
+    pub(super) async fn add<R: Serialize>(&mut self, write: &Arc<Write>, reads: &mut dyn Reads, rows: &[R]) -> Result<(), FoldError> {
         if rows.is_empty() {
             return Ok(());
         }
-        let shape = write.shape(connection).await?;
+        let shape = write.shape(reads).await?;
         let rows = match &*shape {
             Shape::Columns(columns) => {
                 let columns = columns.iter().map(|(name, sql)| (*name, Kind::of(sql)));
@@ -164,11 +160,12 @@ impl Statement {
     /// `end`: at least one more part of `WITH`, and the `SELECT`, of one number.
     pub(super) async fn run(self, connection: &mut PgConnection, end: &str) -> Result<i64, sqlx::Error> {
         let sql = format!("WITH {}{end}", self.parts);
-        let answer = sqlx::query_scalar_with(&sql, self.arguments).fetch_one(connection).await;
+        // `fetch_all` waits for the commit, where the statement is its own transaction; `fetch_one` would not.
+        let answer: Result<Vec<i64>, _> = sqlx::query_scalar_with(&sql, self.arguments).fetch_all(connection).await;
         if answer.is_err() {
             self.writes.iter().for_each(|write| *write.known() = None);
         }
-        answer
+        answer?.first().copied().ok_or(sqlx::Error::RowNotFound)
     }
 }
 
