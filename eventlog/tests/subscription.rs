@@ -426,3 +426,27 @@ async fn processes_share_the_tenants_and_take_over_what_another_leaves() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn checkpoints_are_moved_together_and_one_that_is_held_holds_nobody_up() {
+    with(|database| async move {
+        let log = database.log().await;
+        let tenants: Vec<TenantId> = (0..20).map(|_| tenant()).collect();
+        let moves = |from: i64, to: i64| {
+            let moves = tenants.iter().map(move |tenant_id| log.move_checkpoint("moved", *tenant_id, from, to));
+            futures::future::join_all(moves.collect::<Vec<_>>())
+        };
+        assert!(moves(0, 3).await.into_iter().all(|moved| moved.unwrap()));
+        assert!(moves(2, 4).await.into_iter().all(|moved| !moved.unwrap()), "they were not there");
+        let mut other = database.admin.begin().await.unwrap();
+        let held = "SELECT FROM subscription_checkpoints WHERE subscription = 'moved' AND tenant_id = $1 FOR UPDATE";
+        sqlx::query(held).bind(tenants[7].uuid()).execute(&mut *other).await.unwrap();
+        let moved = moves(3, 5).await;
+        assert_eq!(moved.iter().filter(|moved| moved.as_ref().is_ok_and(|moved| *moved)).count(), 19);
+        assert!(moved[7].is_err(), "after the lock timeout");
+        other.rollback().await.unwrap();
+        let checkpoints = log.checkpoints("moved").await.unwrap();
+        assert!(tenants.iter().enumerate().all(|(nth, tenant_id)| checkpoints[tenant_id] == if nth == 7 { 3 } else { 5 }));
+    })
+    .await;
+}

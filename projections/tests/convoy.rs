@@ -232,3 +232,52 @@ async fn rows_and_checkpoints_are_written_together_or_not_at_all() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn they_go_on_in_one_statement_only_from_where_this_process_left_them() {
+    // Decision 0024: no lock before the fold, and yet nothing is written from anywhere else.
+    with(|database| async move {
+        let mut history = History::typical(tenant(TENANT));
+        let consumers = consumers(&database, &history).await;
+        let together = consumers.first().unwrap();
+        history.deposit(0xBE0, eur("1.00"));
+        go_on(&consumers, &history, 100).await;
+        let told = "CREATE TABLE public.told (by text); GRANT INSERT ON public.told TO PUBLIC;
+            CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.told VALUES (current_query()); RETURN NULL; END $$;
+            CREATE TRIGGER tell AFTER UPDATE ON projection_checkpoints FOR EACH STATEMENT EXECUTE FUNCTION tell()";
+        database.admin.execute(told).await.unwrap();
+        let in_one_statement = || database.count("SELECT count(*) FROM public.told WHERE by LIKE '%held AS MATERIALIZED%'");
+
+        history.deposit(0xBE1, eur("1.00"));
+        to_the_end(&**together, &history, 100).await.unwrap();
+        assert_eq!(in_one_statement().await, 1);
+
+        // Somebody else has written: even where the position is the same, what is remembered does not count.
+        database.admin.execute("UPDATE projection_checkpoints SET position = position WHERE projection = 'wallet'").await.unwrap();
+        history.deposit(0xBE2, eur("1.00"));
+        to_the_end(&**together, &history, 100).await.unwrap();
+        assert_eq!(in_one_statement().await, 1);
+        history.deposit(0xBE3, eur("1.00"));
+        to_the_end(&**together, &history, 100).await.unwrap();
+        assert_eq!(in_one_statement().await, 2, "and from there again");
+
+        // One that is told to wait keeps them from it, and stays where it is.
+        let before = history.head();
+        let pause = "INSERT INTO rebuild.projection_pauses (projection, tenant_id, paused_by) VALUES ('audit', '00000000-0000-0000-0000-000000000000', 'a test')";
+        database.admin.execute(pause).await.unwrap();
+        history.deposit(0xBE4, eur("1.00"));
+        to_the_end(&**together, &history, 100).await.unwrap();
+        assert_eq!((in_one_statement().await, audit_behind(&database, history.head()).await), (2, before));
+        database.admin.execute("DELETE FROM rebuild.projection_pauses").await.unwrap();
+        go_on(&consumers, &history, 100).await;
+        go_on(&consumers, &history, 100).await;
+
+        database.admin.execute("DROP TRIGGER tell ON projection_checkpoints; DROP TABLE public.told").await.unwrap();
+        let tables = ["wallets", "journal_lines", "accounts", "audit_log"];
+        let went_on = join_all(tables.map(|table| database.dump(table))).await;
+        empty(&database, &database.tables().await).await;
+        database.project(&history, 11).await;
+        assert_eq!(went_on, join_all(tables.map(|table| database.dump(table))).await);
+    })
+    .await;
+}
