@@ -161,7 +161,8 @@ async fn a_consumer_with_a_pace_rests_between_batches_that_are_not_full_and_miss
         let (log, tenant_id) = (database.log().await, tenant());
         append(&log, tenant_id, 1, 20).await;
         let memory = Arc::new(Memory { pace, ..Memory::named("paced") });
-        let running = Running::start(&database, None, vec![memory.clone()], NEVER).await;
+        // The sweep is for what is appended before it listens.
+        let running = Running::start(&database, None, vec![memory.clone()], Duration::from_millis(300)).await;
         memory.reaches(tenant_id, 20).await; // 7, 7, 6: the full ones do not rest
         for first in [21, 24] {
             append(&log, tenant_id, first, 3).await;
@@ -430,11 +431,10 @@ async fn processes_share_the_tenants_and_take_over_what_another_leaves() {
 #[tokio::test]
 async fn checkpoints_are_moved_together_and_one_that_is_held_holds_nobody_up() {
     with(|database| async move {
-        let log = database.log().await;
+        let log = EventLog::new(database.pool_as("holdfast_relay", PoolSettings::default()).await);
         let tenants: Vec<TenantId> = (0..20).map(|_| tenant()).collect();
-        let moves = |from: i64, to: i64| {
-            let moves = tenants.iter().map(move |tenant_id| log.move_checkpoint("moved", *tenant_id, from, to));
-            futures::future::join_all(moves.collect::<Vec<_>>())
+        let moves = async |from: i64, to: i64| {
+            futures::future::join_all(tenants.iter().map(|tenant_id| log.move_checkpoint("moved", *tenant_id, from, to))).await
         };
         assert!(moves(0, 3).await.into_iter().all(|moved| moved.unwrap()));
         assert!(moves(2, 4).await.into_iter().all(|moved| !moved.unwrap()), "they were not there");

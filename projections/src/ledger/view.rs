@@ -143,6 +143,13 @@ impl View for AccountRow {
         Ok(keys)
     }
 
+    /// The account of money that this event itself sends on its way (MNY-01): whatever it lands by comes later.
+    fn begins(event: &Event<'_>, id: Uuid) -> Result<bool, ApplyError> {
+        let own = event.origin.event_id().0;
+        let is_own = |line: &JournalLine| line.account.code == AccountCode::L299 && line.account.owner_id == Some(own);
+        Ok(event.lines()?.any(|(line, ids)| ids.account_id == id && is_own(line)))
+    }
+
     fn new(id: Uuid) -> Self {
         Self {
             account_id: id,

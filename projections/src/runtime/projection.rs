@@ -1,6 +1,6 @@
 //! A projection: a name, a version and its tables.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -185,7 +185,8 @@ impl<V: View> Fold for ViewFold<V> {
                 return Ok(());
             }
             let mut stored = if V::REMEMBERED { self.written.recall(tenant_id, stretch, &touched) } else { HashMap::new() };
-            touched.retain(|id| !stored.contains_key(id));
+            let new = begun::<V>(events, &keys)?;
+            touched.retain(|id| !stored.contains_key(id) && !new.contains(id));
             let read: Vec<V> = read(reads, &self.select, tenant_id, &touched).await?;
             stored.extend(read.into_iter().map(|row| (row.id(), row)));
             let rows = fold_rows::<V>(stored, events, &keys)?;
@@ -195,6 +196,19 @@ impl<V: View> Fold for ViewFold<V> {
             writes.add(&self.upsert, reads, &rows).await
         })
     }
+}
+
+/// Rows that one of the events begins.
+fn begun<V: View>(events: &[Event<'_>], keys: &[Vec<Uuid>]) -> Result<HashSet<Uuid>, ApplyError> {
+    let mut begun = HashSet::new();
+    for (event, keys) in events.iter().zip(keys) {
+        for key in keys {
+            if V::begins(event, *key)? {
+                begun.insert(*key);
+            }
+        }
+    }
+    Ok(begun)
 }
 
 /// The rows after the events, in order of their ids.

@@ -34,6 +34,14 @@ pub trait View: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// As [`View::apply`].
     fn keys(event: &Event<'_>) -> Result<Vec<Uuid>, ApplyError>;
 
+    /// True: no event before this one can have touched the row, so that it need not be looked for.
+    ///
+    /// # Errors
+    /// As [`View::apply`].
+    fn begins(_event: &Event<'_>, _id: Uuid) -> Result<bool, ApplyError> {
+        Ok(false)
+    }
+
     /// The row before its first event.
     fn new(id: Uuid) -> Self;
 
