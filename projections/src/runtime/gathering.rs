@@ -63,6 +63,7 @@ impl Gathering {
         if going.is_empty() {
             return;
         }
+        metrics::histogram!("holdfast_projection_batches_together").record(u32::try_from(going.len()).unwrap_or(u32::MAX));
         match advance_from(&self.pool, &self.projections, &going).await {
             Ok(xmin) => {
                 for (Going { to, .. }, done) in going.into_iter().zip(answers) {
