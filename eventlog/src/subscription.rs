@@ -119,7 +119,7 @@ impl Default for SubscriptionSettings {
         Self {
             sweep_every: Duration::from_secs(1),
             batch: 500,
-            tenants_at_once: 8,
+            tenants_at_once: 4,
             share_tenants: false,
             rests: true,
             pressure: Pressure::default(),

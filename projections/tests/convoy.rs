@@ -233,14 +233,6 @@ async fn rows_and_checkpoints_are_written_together_or_not_at_all() {
     .await;
 }
 
-/// Notes every statement that moves checkpoints.
-const TELL: &str = "CREATE TABLE public.told (by text); GRANT INSERT ON public.told TO PUBLIC;
-    CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.told VALUES (current_query()); RETURN NULL; END $$;
-    CREATE TRIGGER tell AFTER UPDATE ON projection_checkpoints FOR EACH STATEMENT EXECUTE FUNCTION tell()";
-const TELL_NO_MORE: &str = "DROP TRIGGER tell ON projection_checkpoints; DROP TABLE public.told";
-/// How many of them went on from where projections had been left.
-const TOLD: &str = "SELECT count(*) FROM public.told WHERE by LIKE '%held AS MATERIALIZED%'";
-
 #[tokio::test]
 async fn they_go_on_in_one_statement_only_from_where_this_process_left_them() {
     // Decision 0024: no lock before the fold, and yet nothing is written from anywhere else.
@@ -250,8 +242,11 @@ async fn they_go_on_in_one_statement_only_from_where_this_process_left_them() {
         let together = consumers.first().unwrap();
         history.deposit(0xBE0, eur("1.00"));
         go_on(&consumers, &history, 100).await;
-        database.admin.execute(TELL).await.unwrap();
-        let in_one_statement = || database.count(TOLD);
+        let told = "CREATE TABLE public.told (by text); GRANT INSERT ON public.told TO PUBLIC;
+            CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.told VALUES (current_query()); RETURN NULL; END $$;
+            CREATE TRIGGER tell AFTER UPDATE ON projection_checkpoints FOR EACH STATEMENT EXECUTE FUNCTION tell()";
+        database.admin.execute(told).await.unwrap();
+        let in_one_statement = || database.count("SELECT count(*) FROM public.told WHERE by LIKE '%held AS MATERIALIZED%'");
 
         history.deposit(0xBE1, eur("1.00"));
         to_the_end(&**together, &history, 100).await.unwrap();
@@ -277,65 +272,12 @@ async fn they_go_on_in_one_statement_only_from_where_this_process_left_them() {
         go_on(&consumers, &history, 100).await;
         go_on(&consumers, &history, 100).await;
 
-        database.admin.execute(TELL_NO_MORE).await.unwrap();
+        database.admin.execute("DROP TRIGGER tell ON projection_checkpoints; DROP TABLE public.told").await.unwrap();
         let tables = ["wallets", "journal_lines", "accounts", "audit_log"];
         let went_on = join_all(tables.map(|table| database.dump(table))).await;
         empty(&database, &database.tables().await).await;
         database.project(&history, 11).await;
         assert_eq!(went_on, join_all(tables.map(|table| database.dump(table))).await);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn tenants_go_on_together_and_one_that_cannot_holds_nobody_up() {
-    // Decision 0025.
-    with(|database| async move {
-        let mut histories: Vec<History> = (0..5).map(|n| History::new(tenant(TENANT + n))).collect();
-        let consumers = consumers(&database, &histories[0]).await;
-        let together = consumers.first().unwrap();
-        let deposit = |histories: &mut Vec<History>, reference: u128| {
-            for (history, amount) in histories.iter_mut().zip(["1.00", "2.00", "3.00", "4.00", "5.00"]) {
-                history.deposit(reference, eur(amount));
-            }
-        };
-        let all = async |histories: &[History]| {
-            let places = together.checkpoints().await.unwrap();
-            let consumed = histories.iter().map(async |history| {
-                let at = places.get(&history.tenant).copied().unwrap_or_default();
-                together.consume(history.tenant, at, &history.feed()[usize::try_from(at).unwrap()..]).await
-            });
-            join_all(consumed).await.into_iter().for_each(|result| result.unwrap());
-        };
-        let dumps = async || join_all(["wallets", "journal_lines", "accounts", "audit_log"].map(|table| database.dump(table))).await;
-        deposit(&mut histories, 0xC0);
-        all(&histories).await;
-        database.admin.execute(TELL).await.unwrap();
-
-        deposit(&mut histories, 0xC1);
-        all(&histories).await;
-        assert_eq!(database.count(TOLD).await, 1, "five tenants, one statement");
-
-        // Somebody has written for one of them: it goes the long way, and the others by themselves.
-        let other = format!("UPDATE projection_checkpoints SET position = position WHERE tenant_id = '{}'", histories[2].tenant);
-        database.admin.execute(other.as_str()).await.unwrap();
-        deposit(&mut histories, 0xC2);
-        all(&histories).await;
-        assert_eq!(database.count(TOLD).await, 1 + 4);
-        deposit(&mut histories, 0xC3);
-        all(&histories).await;
-        assert_eq!(database.count(TOLD).await, 1 + 4 + 1, "and all together again");
-
-        database.admin.execute(TELL_NO_MORE).await.unwrap();
-        let behind = "SELECT count(*) FROM projection_checkpoints c
-            WHERE position <> (SELECT max(position) FROM projection_checkpoints d WHERE d.tenant_id = c.tenant_id)";
-        assert_eq!(database.count(behind).await, 0);
-        let went_on = dumps().await;
-        empty(&database, &database.tables().await).await;
-        for history in &histories {
-            database.project(history, 2).await;
-        }
-        assert_eq!(went_on, dumps().await);
     })
     .await;
 }

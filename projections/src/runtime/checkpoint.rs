@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::positions::CHANNEL;
 use crate::runtime::memory::Stamp;
-use crate::runtime::writes::{Statement, Writes};
+use crate::runtime::writes::Writes;
 
 /// Which of the two sides of the read models is written (protocols 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,14 +97,14 @@ pub(super) async fn advance(
     position: i64,
     writes: Writes,
 ) -> Result<Stamp, sqlx::Error> {
-    let mut statement = Statement::of(&[(tenant_id, &writes)])?;
-    let (tenant, names, reached) = (statement.bind(tenant_id.uuid())?, statement.bind(projections)?, statement.bind(position)?);
+    let mut statement = writes.statement(tenant_id)?;
+    let (names, reached) = (statement.bind(projections)?, statement.bind(position)?);
     let (channel, tells) = (statement.bind(CHANNEL)?, statement.bind(side == Side::Live)?);
     let end = format!(
         "moved AS (
-             UPDATE projection_checkpoints SET position = {reached} WHERE tenant_id = {tenant} AND projection = ANY({names}) RETURNING projection
+             UPDATE projection_checkpoints SET position = {reached} WHERE tenant_id = $1 AND projection = ANY({names}) RETURNING projection
          ), told AS MATERIALIZED (
-             SELECT pg_notify({channel}, {tenant}::text || ' ' || string_agg(projection, ',') || ' ' || {reached}::bigint)
+             SELECT pg_notify({channel}, $1::text || ' ' || string_agg(projection, ',') || ' ' || {reached}::bigint)
              FROM moved WHERE {tells} HAVING count(*) > 0
          )
          SELECT pg_current_xact_id()::xid::text::bigint FROM (SELECT count(*) FROM told) AS done"
@@ -113,56 +113,51 @@ pub(super) async fn advance(
     Ok(Stamp { position, xmin })
 }
 
-/// What a batch of one tenant writes, when its checkpoints are where they were left.
-pub(super) struct Going {
-    pub(super) tenant_id: TenantId,
-    pub(super) from: Stamp,
-    pub(super) to: i64,
-    pub(super) writes: Writes,
-}
-
-/// The same in autocommit, for the live side and for several tenants, without a lock before it: fails, and writes nothing, unless every
-/// checkpoint has the row `from`, nobody holds one, and nobody was told to wait. The statement has locks on its tables before it runs, and
-/// whoever exchanges tables holds checkpoints and waits for those: so no checkpoint is waited for. The checkpoints come first, because the
-/// answer depends on them and on nothing that is written. Gives the transaction that wrote them.
-pub(super) async fn advance_from(pool: &Pool, projections: &[&str], going: &[Going]) -> Result<i64, sqlx::Error> {
-    let batches: Vec<(TenantId, &Writes)> = going.iter().map(|going| (going.tenant_id, &going.writes)).collect();
-    let mut statement = Statement::of(&batches)?;
-    let (names, channel) = (statement.bind(projections)?, statement.bind(CHANNEL)?);
-    let tenants = statement.bind(going.iter().map(|going| going.tenant_id.uuid()).collect::<Vec<_>>())?;
-    let before = statement.bind(going.iter().map(|going| going.from.position).collect::<Vec<_>>())?;
-    let written_by = statement.bind(going.iter().map(|going| going.from.xmin.to_string()).collect::<Vec<_>>())?;
-    let reached = statement.bind(going.iter().map(|going| going.to).collect::<Vec<_>>())?;
+/// The same in autocommit and for the live side, without a lock before it: fails, and writes nothing, unless every checkpoint has the
+/// row `from`, nobody holds one, and nobody was told to wait. The statement has locks on its tables before it runs, and whoever exchanges
+/// tables holds checkpoints and waits for those: so no checkpoint is waited for. The checkpoints come first, because the answer depends on
+/// them and on nothing that is written.
+pub(super) async fn advance_from(
+    pool: &Pool,
+    tenant_id: TenantId,
+    projections: &[&str],
+    from: Stamp,
+    position: i64,
+    writes: Writes,
+) -> Result<Stamp, sqlx::Error> {
+    let mut statement = writes.statement(tenant_id)?;
+    let (names, reached, channel) = (statement.bind(projections)?, statement.bind(position)?, statement.bind(CHANNEL)?);
+    let (before, written_by) = (statement.bind(from.position)?, statement.bind(from.xmin.to_string())?);
     // Division by zero is the refusal.
     let end = format!(
         "held AS MATERIALIZED (
-             SELECT c.tenant_id, c.projection, g.reached
-             FROM unnest({tenants}::uuid[], {before}::bigint[], {written_by}::text[], {reached}::bigint[])
-                  AS g (tenant_id, before, written_by, reached)
-             JOIN projection_checkpoints c ON c.tenant_id = g.tenant_id AND c.projection = ANY({names})
-             WHERE c.position = g.before AND c.xmin = g.written_by::xid
-               AND NOT EXISTS (SELECT FROM projection_failures f WHERE f.tenant_id = c.tenant_id AND f.projection = c.projection)
+             SELECT c.projection FROM projection_checkpoints c
+             WHERE c.tenant_id = $1 AND c.projection = ANY({names}) AND c.position = {before} AND c.xmin = {written_by}::text::xid
+               AND NOT EXISTS (SELECT FROM projection_failures f WHERE f.tenant_id = $1 AND f.projection = c.projection)
                AND NOT EXISTS (SELECT FROM rebuild.projection_pauses p WHERE p.projection = c.projection
-                               AND p.tenant_id IN (c.tenant_id, '00000000-0000-0000-0000-000000000000'))
+                               AND p.tenant_id IN ($1, '00000000-0000-0000-0000-000000000000'))
              FOR UPDATE OF c SKIP LOCKED
          ), moved AS (
-             UPDATE projection_checkpoints c SET position = held.reached FROM held
-             WHERE c.tenant_id = held.tenant_id AND c.projection = held.projection RETURNING c.tenant_id, c.projection, c.position
+             UPDATE projection_checkpoints c SET position = {reached} FROM held
+             WHERE c.tenant_id = $1 AND c.projection = held.projection RETURNING c.projection
          ), told AS MATERIALIZED (
-             SELECT count(*) AS moved, pg_notify({channel}, tenant_id || ' ' || string_agg(projection, ',') || ' ' || position)
-             FROM moved GROUP BY tenant_id, position
+             SELECT count(*) AS moved, pg_notify({channel}, $1::text || ' ' || string_agg(projection, ',') || ' ' || {reached}::bigint)
+             FROM moved
          )
-         SELECT pg_current_xact_id()::xid::text::bigint
-                / (coalesce(sum(moved), 0) = cardinality({names}::text[]) * cardinality({tenants}::uuid[]))::int FROM told"
+         SELECT pg_current_xact_id()::xid::text::bigint / (moved = cardinality({names}::text[]))::int FROM told"
     );
     let mut connection = pool.acquire().await?;
-    let written = statement.run(&mut connection, &end).await;
-    match &written {
-        Ok(_) => connection.answered(),
-        // The server tells the error before it gives the rows back; whoever tries another way must not find them held.
-        Err(_) => drop(connection.ping().await),
+    match statement.run(&mut connection, &end).await {
+        Ok(xmin) => {
+            connection.answered();
+            Ok(Stamp { position, xmin })
+        }
+        Err(error) => {
+            // The server tells the error before it gives the rows back; whoever tries another way must not find them held.
+            let _ = connection.ping().await;
+            Err(error)
+        }
     }
-    written
 }
 
 /// Projections that were told to wait, with the tenants for which; the nil id stands for all.

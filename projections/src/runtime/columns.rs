@@ -4,7 +4,6 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::Serialize;
 use serde::ser::{Error as _, Impossible, SerializeMap, SerializeStruct, Serializer};
 use sqlx::Arguments as _;
-use sqlx::error::BoxDynError;
 use sqlx::postgres::PgArguments;
 use uuid::Uuid;
 
@@ -98,31 +97,14 @@ macro_rules! each_kind {
 }
 
 impl Values {
-    pub(super) fn len(&self) -> usize {
-        each_kind!(self, values => values.len())
-    }
-
     /// What a row did not say is null.
     fn fill_to(&mut self, rows: usize) {
         each_kind!(self, values => values.resize_with(rows, || None));
     }
-}
 
-/// One array of all of them, one after the other: values of one column, so of one kind.
-pub(super) fn add_to<'v>(arguments: &mut PgArguments, parts: impl Iterator<Item = &'v Values> + Clone) -> Result<(), BoxDynError> {
-    macro_rules! joined {
-        ($($kind:ident: $cell:expr),*) => {
-            match parts.clone().next() {
-                $(Some(Values::$kind(_)) => {
-                    let of_kind = parts.filter_map(|values| if let Values::$kind(cells) = values { Some(cells) } else { None });
-                    arguments.add(of_kind.flatten().map($cell).collect::<Vec<_>>())
-                })*
-                None => Ok(()),
-            }
-        };
+    pub(super) fn add_to(self, arguments: &mut PgArguments) -> Result<(), sqlx::error::BoxDynError> {
+        each_kind!(self, values => arguments.add(values))
     }
-    joined!(Uuid: |cell| *cell, BigInt: |cell| *cell, Integer: |cell| *cell, SmallInt: |cell| *cell, Boolean: |cell| *cell,
-            Text: Option::as_deref, Time: |cell| *cell)
 }
 
 impl Column {

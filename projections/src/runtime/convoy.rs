@@ -18,7 +18,6 @@ use uuid::Uuid;
 
 use crate::personal::{Keys, Opened};
 use crate::runtime::checkpoint::{self, Checkpoint, Locked, Side};
-use crate::runtime::gathering::Gathering;
 use crate::runtime::memory::{Stamp, Stretch};
 use crate::runtime::projection::FoldError;
 use crate::runtime::projector::BatchError;
@@ -39,8 +38,7 @@ pub fn convoy(projections: Vec<Projection>, pool: &Pool, keys: &Arc<dyn Keys>) -
     let stragglers = Arc::new(Stragglers::default());
     let alone = |projection| Arc::new(Projector::of_convoy(projection, pool.clone(), Arc::clone(keys), Arc::clone(&stragglers)));
     let members: Vec<Arc<Projector>> = projections.into_iter().map(alone).collect();
-    let gathering = Gathering::new(pool.clone(), members.iter().map(|member| name(member)).collect());
-    let together = Convoy { members: members.clone(), gathering, keys: Arc::clone(keys), stragglers, idle: Mutex::default() };
+    let together = Convoy { members: members.clone(), pool: pool.clone(), keys: Arc::clone(keys), stragglers, idle: Mutex::default() };
     let mut consumers: Vec<Arc<dyn Consumer>> = vec![Arc::new(together)];
     consumers.extend(members.into_iter().map(|member| member as Arc<dyn Consumer>));
     consumers
@@ -75,7 +73,7 @@ impl Stragglers {
 
 struct Convoy {
     members: Vec<Arc<Projector>>,
-    gathering: Gathering,
+    pool: Pool,
     keys: Arc<dyn Keys>,
     stragglers: Arc<Stragglers>,
     /// Tenants of which no projection may move, as last read.
@@ -116,12 +114,8 @@ impl Consumer for Convoy {
 }
 
 impl Convoy {
-    fn names(&self) -> &[&'static str] {
-        &self.gathering.projections
-    }
-
-    fn pool(&self) -> &Pool {
-        &self.gathering.pool
+    fn names(&self) -> Vec<&'static str> {
+        self.members.iter().map(|member| name(member)).collect()
     }
 
     /// Where the foremost projection of each tenant stands. The others become stragglers.
@@ -131,10 +125,10 @@ impl Convoy {
             "SELECT c.tenant_id, c.projection, c.position, c.version, f.position IS NOT NULL
              FROM projection_checkpoints c LEFT JOIN projection_failures f USING (tenant_id, projection) WHERE c.projection = ANY($1)",
         )
-        .bind(names)
-        .fetch_all(&mut *self.pool().acquire().await?)
+        .bind(&names)
+        .fetch_all(&mut *self.pool.acquire().await?)
         .await?;
-        let pauses: HashSet<(String, Uuid)> = checkpoint::pauses(self.pool(), names).await?.into_iter().collect();
+        let pauses: HashSet<(String, Uuid)> = checkpoint::pauses(&self.pool, &names).await?.into_iter().collect();
         let mut stopped: HashMap<&str, u32> = names.iter().map(|name| (*name, 0)).collect();
         let mut tenants = HashMap::<TenantId, HashMap<String, Checkpoint>>::new();
         for (tenant, projection, position, version, has_stopped) in rows {
@@ -186,9 +180,9 @@ impl Convoy {
         }
         if after == 0 {
             let new: Vec<_> = self.members.iter().map(|member| (name(member), member.projection().version())).collect();
-            checkpoint::begin(self.pool(), tenant_id, &new).await?;
+            checkpoint::begin(&self.pool, tenant_id, &new).await?;
         }
-        let mut tx = self.pool().begin().await?;
+        let mut tx = self.pool.begin().await?;
         match self.fold_in(&mut tx, tenant_id, after, last.position, &events).await {
             Ok((written, moved)) => {
                 failpoint::reached("projector.before_commit");
@@ -214,8 +208,9 @@ impl Convoy {
     /// All projections go on from there, without a lock before they fold (decision 0024). When that fails nothing is written, and what
     /// is remembered of them ends.
     async fn go_on(&self, tenant_id: TenantId, left: Stamp, last: i64, events: &[Event<'_>]) -> Result<(), FoldError> {
-        let mut expecting = Expecting::new(&self.gathering, tenant_id, left);
-        let (mut moved, mut writes) = (Vec::with_capacity(self.members.len()), Writes::default());
+        let names = self.names();
+        let mut expecting = Expecting::new(&self.pool, tenant_id, &names, left);
+        let (mut moved, mut writes) = (Vec::with_capacity(names.len()), Writes::default());
         for member in &self.members {
             let stretch = member.projection().resume(tenant_id, left);
             if let Err(error) = member.projection().fold(&mut expecting, tenant_id, events, stretch, &mut writes).await {
@@ -241,7 +236,7 @@ impl Convoy {
         last: i64,
         events: &[Event<'_>],
     ) -> Result<(Stamp, Vec<(&Projector, Stretch)>), BatchError> {
-        let found = checkpoint::lock(tx, Side::Live, tenant_id, self.names(), Locked::Skip).await?;
+        let found = checkpoint::lock(tx, Side::Live, tenant_id, &self.names(), Locked::Skip).await?;
         let movers = self.movers(tenant_id, after, last, found);
         if movers.is_empty() {
             return Err(BatchError::Moved);
@@ -285,8 +280,8 @@ impl Convoy {
     /// When together it cannot be done: each takes what it can, and one that cannot keeps the others from nothing.
     async fn take_alone(&self, tenant_id: TenantId, after: i64, events: &[Arc<FeedEvent>]) -> Result<(), ConsumeError> {
         let Some(last) = events.last() else { return Ok(()) };
-        let mut tx = self.pool().begin().await?;
-        let found = checkpoint::lock(&mut tx, Side::Live, tenant_id, self.names(), Locked::Skip).await?;
+        let mut tx = self.pool.begin().await?;
+        let found = checkpoint::lock(&mut tx, Side::Live, tenant_id, &self.names(), Locked::Skip).await?;
         tx.rollback().await?;
         let (mut moved, mut failure) = (false, ConsumeError::Moved);
         for Mover { member, from } in self.movers(tenant_id, after, last.position, found) {

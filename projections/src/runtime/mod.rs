@@ -7,7 +7,6 @@ mod document;
 mod erase; // what earlier batches wrote about a person who is erased
 mod event;
 mod failures;
-mod gathering; // batches of several tenants, in one statement
 mod memory; // of the rows that were written last
 mod projection;
 mod projector;

@@ -3,12 +3,11 @@
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use holdfast_domain::kernel::TenantId;
-use holdfast_eventlog::db::Tx;
+use holdfast_eventlog::db::{Pool, Tx};
 use holdfast_eventlog::failpoint;
 use sqlx::PgConnection;
 
-use crate::runtime::checkpoint::{self, Going, Locked, Side};
-use crate::runtime::gathering::Gathering;
+use crate::runtime::checkpoint::{self, Locked, Side};
 use crate::runtime::memory::Stamp;
 use crate::runtime::projection::FoldError;
 use crate::runtime::writes::Writes;
@@ -24,19 +23,19 @@ impl Reads for PgConnection {
     }
 }
 
-/// A batch of one tenant whose checkpoints are taken to be as this process left them. When all rows that it needs are remembered, one
-/// statement writes it, with what other tenants have just then; when some must be read, the transaction begins there. Either way nothing is
-/// written unless the checkpoints are those.
+/// A batch of one tenant whose checkpoints are taken to be as this process left them. When all rows that it needs are remembered, it is one
+/// statement; when some must be read, the transaction begins there. Either way nothing is written unless the checkpoints are those.
 pub(super) struct Expecting<'a> {
-    gathering: &'a Gathering,
+    pool: &'a Pool,
     tenant_id: TenantId,
+    projections: &'a [&'static str],
     expected: Stamp,
     tx: Option<Tx>,
 }
 
 impl<'a> Expecting<'a> {
-    pub(super) fn new(gathering: &'a Gathering, tenant_id: TenantId, expected: Stamp) -> Self {
-        Self { gathering, tenant_id, expected, tx: None }
+    pub(super) fn new(pool: &'a Pool, tenant_id: TenantId, projections: &'a [&'static str], expected: Stamp) -> Self {
+        Self { pool, tenant_id, projections, expected, tx: None }
     }
 
     /// The last statement, and the commit.
@@ -44,10 +43,10 @@ impl<'a> Expecting<'a> {
     /// # Errors
     /// When somebody else has written, or the database refuses: then nothing is.
     pub(super) async fn write(self, position: i64, writes: Writes) -> Result<Stamp, FoldError> {
-        let Self { gathering, tenant_id, expected, tx } = self;
+        let Self { pool, tenant_id, projections, expected, tx } = self;
         match tx {
             Some(mut tx) => {
-                match checkpoint::advance(&mut tx, Side::Live, tenant_id, &gathering.projections, position, writes).await {
+                match checkpoint::advance(&mut tx, Side::Live, tenant_id, projections, position, writes).await {
                     Ok(written) => {
                         failpoint::reached("projector.before_commit");
                         tx.commit().await?;
@@ -61,7 +60,7 @@ impl<'a> Expecting<'a> {
             }
             None => {
                 failpoint::reached("projector.before_commit");
-                Ok(gathering.go(Going { tenant_id, from: expected, to: position, writes }).await?)
+                Ok(checkpoint::advance_from(pool, tenant_id, projections, expected, position, writes).await?)
             }
         }
     }
@@ -75,10 +74,10 @@ impl<'a> Expecting<'a> {
     }
 
     async fn begin(&self) -> Result<Tx, FoldError> {
-        let mut tx = self.gathering.pool.begin().await?;
-        let found = checkpoint::lock(&mut tx, Side::Live, self.tenant_id, &self.gathering.projections, Locked::Skip).await?;
+        let mut tx = self.pool.begin().await?;
+        let found = checkpoint::lock(&mut tx, Side::Live, self.tenant_id, self.projections, Locked::Skip).await?;
         let as_expected = found.iter().filter(|found| !found.waits && found.stamp() == self.expected).count();
-        if as_expected == self.gathering.projections.len() {
+        if as_expected == self.projections.len() {
             return Ok(tx);
         }
         tx.rollback().await?;

@@ -177,14 +177,12 @@ impl Table {
         self.all_columns().map(column).collect::<Vec<_>>().join(", ")
     }
 
-    /// Parameter `first` the tenant, the next one rows as a JSON array.
-    pub(super) fn insert_json(&self, first: usize) -> String {
+    /// `$1` tenant, parameter `rows` a JSON array.
+    pub(super) fn insert_json(&self, rows: usize) -> String {
         let columns = self.all_columns().collect::<Vec<_>>().join(", ");
         let table = self.name;
         format!(
-            "INSERT INTO {table} (tenant_id, {columns}) \
-             SELECT ${first}, {columns} FROM json_populate_recordset(NULL::{table}, ${}::json)",
-            first + 1
+            "INSERT INTO {table} (tenant_id, {columns}) SELECT $1, {columns} FROM json_populate_recordset(NULL::{table}, ${rows}::json)"
         )
     }
 
@@ -208,7 +206,7 @@ mod tests {
             "SELECT row_to_json(r)::text FROM (SELECT thing_id, name, amount::text AS amount FROM things WHERE tenant_id = $1 AND thing_id = ANY($2)) r"
         );
         assert_eq!(
-            TABLE.insert_json(1) + &TABLE.on_conflict(),
+            TABLE.insert_json(2) + &TABLE.on_conflict(),
             "INSERT INTO things (tenant_id, thing_id, name, amount) SELECT $1, thing_id, name, amount FROM \
              json_populate_recordset(NULL::things, $2::json) ON CONFLICT (tenant_id, thing_id) DO UPDATE SET name = excluded.name, \
              amount = excluded.amount"

@@ -1,17 +1,15 @@
-//! What batches write, into however many tables: one statement, with an array per column. The server works a quarter less on arrays than
-//! on the same rows as a JSON text, and a statement costs as much as a few rows (decisions 0020 and 0025).
+//! What a batch writes, into however many tables: one statement, with an array per column. The server works a quarter less on arrays than
+//! on the same rows as a JSON text, and a round trip costs as much as a few rows (decision 0020).
 
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_domain::kernel::TenantId;
 use serde::Serialize;
 use sqlx::postgres::PgArguments;
 use sqlx::{Arguments as _, Encode, PgConnection, Postgres, Type};
-use uuid::Uuid;
 
-use crate::runtime::columns::{Kind, Values, add_to, take_apart};
+use crate::runtime::columns::{Kind, Values, take_apart};
 use crate::runtime::projection::FoldError;
 use crate::runtime::reads::Reads;
 use crate::runtime::{ApplyError, Table};
@@ -20,8 +18,6 @@ use crate::runtime::{ApplyError, Table};
 pub(super) struct Write {
     table: Table,
     replaces: bool,
-    /// Rises in the order in which projections name their tables, which is the order in which tables are locked.
-    order: u64,
     /// Asked again after an error: a migration may have changed the table.
     shape: Mutex<Option<Arc<Shape>>>,
 }
@@ -36,17 +32,12 @@ enum Shape {
 impl Write {
     /// Rows that are not there yet.
     pub(super) fn insert(table: Table) -> Arc<Self> {
-        Self::new(table, false)
+        Arc::new(Self { table, replaces: false, shape: Mutex::default() })
     }
 
     /// Those that are there are replaced.
     pub(super) fn upsert(table: Table) -> Arc<Self> {
-        Self::new(table, true)
-    }
-
-    fn new(table: Table, replaces: bool) -> Arc<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Arc::new(Self { table, replaces, order: NEXT.fetch_add(1, Ordering::Relaxed), shape: Mutex::default() })
+        Arc::new(Self { table, replaces: true, shape: Mutex::default() })
     }
 
     fn known(&self) -> MutexGuard<'_, Option<Arc<Shape>>> {
@@ -75,7 +66,7 @@ impl Write {
         Ok(shape)
     }
 
-    /// `first`: the parameter with the tenants of the rows, before those of the columns; the tenant, where the rows are JSON.
+    /// `$1` is the tenant; `first` the parameter that comes next.
     fn sql(&self, shape: &Shape, first: usize) -> String {
         let table = self.table;
         let insert = match shape {
@@ -91,11 +82,9 @@ fn insert(table: &str, columns: &[(&str, String)], first: usize) -> String {
         columns.iter().enumerate().map(|(at, (name, sql))| part(at, name, sql)).collect::<Vec<_>>().join(", ")
     };
     let names = list(&|_, name, _| name.to_owned());
-    let arrays = list(&|at, _, sql| format!("${}::{}[]", first + 1 + at, Kind::of(sql).sql()));
+    let arrays = list(&|at, _, sql| format!("${}::{}[]", first + at, Kind::of(sql).sql()));
     let values = list(&|_, name, sql| if Kind::of(sql).sql() == sql { format!("r.{name}") } else { format!("r.{name}::{sql}") });
-    format!(
-        "INSERT INTO {table} (tenant_id, {names}) SELECT r.tenant_id, {values} FROM unnest(${first}::uuid[], {arrays}) AS r (tenant_id, {names})"
-    )
+    format!("INSERT INTO {table} (tenant_id, {names}) SELECT $1, {values} FROM unnest({arrays}) AS r ({names})")
 }
 
 /// What a batch has to write, until it is sent.
@@ -131,9 +120,26 @@ impl Writes {
         Ok(())
     }
 
+    /// The beginning of the statement that writes it all.
+    pub(super) fn statement(self, tenant_id: TenantId) -> Result<Statement, sqlx::Error> {
+        let mut statement = Statement { parts: String::new(), arguments: PgArguments::default(), writes: Vec::new() };
+        statement.bind(tenant_id.uuid())?;
+        for (number, Part { write, shape, rows }) in self.0.into_iter().enumerate() {
+            let sql = write.sql(&shape, statement.arguments.len() + 1);
+            let _ = write!(statement.parts, "w{number} AS ({sql}), ");
+            statement.writes.push(write);
+            match rows {
+                Rows::Columns(columns) => columns.into_iter().try_for_each(|column| column.add_to(&mut statement.arguments)),
+                Rows::Json(rows) => statement.arguments.add(rows),
+            }
+            .map_err(sqlx::Error::Encode)?;
+        }
+        Ok(statement)
+    }
+
     /// Sends it all and nothing else.
     pub(crate) async fn run(self, connection: &mut PgConnection, tenant_id: TenantId) -> Result<(), sqlx::Error> {
-        Statement::of(&[(tenant_id, &self)])?.run(connection, "done AS (SELECT 0::bigint AS n) SELECT n FROM done").await.map(drop)
+        self.statement(tenant_id)?.run(connection, "done AS (SELECT 0::bigint AS n) SELECT n FROM done").await.map(drop)
     }
 }
 
@@ -145,51 +151,6 @@ pub(super) struct Statement {
 }
 
 impl Statement {
-    /// The beginning of one that writes it all, each table's rows of all tenants at once.
-    pub(super) fn of(batches: &[(TenantId, &Writes)]) -> Result<Self, sqlx::Error> {
-        let mut parts: Vec<(TenantId, &Part)> =
-            batches.iter().flat_map(|(tenant_id, writes)| writes.0.iter().map(|part| (*tenant_id, part))).collect();
-        parts.sort_by_key(|(_, part)| part.write.order);
-        let mut statement = Self { parts: String::new(), arguments: PgArguments::default(), writes: Vec::new() };
-        for of_table in parts.chunk_by(|(_, one), (_, other)| Arc::ptr_eq(&one.shape, &other.shape)) {
-            statement.write(of_table)?;
-        }
-        Ok(statement)
-    }
-
-    /// Rows of one table in one shape.
-    fn write(&mut self, parts: &[(TenantId, &Part)]) -> Result<(), sqlx::Error> {
-        let (mut tenants, mut columns) = (Vec::new(), Vec::new());
-        for (tenant_id, part) in parts {
-            match &part.rows {
-                Rows::Columns(values) => {
-                    let rows = values.first().map_or(0, Values::len);
-                    tenants.extend(std::iter::repeat_n(tenant_id.uuid(), rows));
-                    columns.push(values.as_slice());
-                }
-                Rows::Json(rows) => {
-                    self.begin(part);
-                    self.bind(tenant_id.uuid())?;
-                    self.bind(rows)?;
-                }
-            }
-        }
-        if let (Some((_, part)), Some(first)) = (parts.first(), columns.first()) {
-            self.begin(part);
-            self.bind::<&[Uuid]>(&tenants)?;
-            for at in 0..first.len() {
-                add_to(&mut self.arguments, columns.iter().map(|values| &values[at])).map_err(sqlx::Error::Encode)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn begin(&mut self, part: &Part) {
-        let sql = part.write.sql(&part.shape, self.arguments.len() + 1);
-        let _ = write!(self.parts, "w{} AS ({sql}), ", self.writes.len());
-        self.writes.push(Arc::clone(&part.write));
-    }
-
     /// Adds a parameter; gives its place, as `$n`.
     pub(super) fn bind<'q, T: Encode<'q, Postgres> + Type<Postgres> + 'q>(&mut self, value: T) -> Result<String, sqlx::Error> {
         self.arguments.add(value).map_err(sqlx::Error::Encode)?;
@@ -217,10 +178,8 @@ mod tests {
         let columns = [("thing_id", "uuid"), ("amount", "numeric"), ("made_at", "timestamp with time zone"), ("change", "json")];
         assert_eq!(
             insert("things", &columns.map(|(name, sql)| (name, sql.to_owned())), 2),
-            "INSERT INTO things (tenant_id, thing_id, amount, made_at, change) \
-             SELECT r.tenant_id, r.thing_id, r.amount::numeric, r.made_at, r.change::json \
-             FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamp with time zone[], $6::text[]) \
-             AS r (tenant_id, thing_id, amount, made_at, change)"
+            "INSERT INTO things (tenant_id, thing_id, amount, made_at, change) SELECT $1, r.thing_id, r.amount::numeric, r.made_at, r.change::json \
+             FROM unnest($2::uuid[], $3::text[], $4::timestamp with time zone[], $5::text[]) AS r (thing_id, amount, made_at, change)"
         );
     }
 }
