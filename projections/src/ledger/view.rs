@@ -143,7 +143,8 @@ impl View for AccountRow {
         Ok(keys)
     }
 
-    /// The account of money that this event itself sends on its way (MNY-01): whatever it lands by comes later.
+    /// The account in transit that is named after this event (MNY-01): whichever side comes first, the other one names it by the
+    /// `Landing` that a reaction has read here, and so comes later.
     fn begins(event: &Event<'_>, id: Uuid) -> Result<bool, ApplyError> {
         let own = event.origin.event_id().0;
         let is_own = |line: &JournalLine| line.account.code == AccountCode::L299 && line.account.owner_id == Some(own);
